@@ -1,0 +1,172 @@
+"""The paper's recurrent memory: a model rewrites the bullets after each chunk; it never sees a question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hub_toolkit.data.history import Chunk
+from hub_toolkit.data.terms import content_stems
+from hub_toolkit.memory.boundary import has_secret
+from hub_toolkit.memory.document import (
+    DEFAULT_CAP_TOKENS,
+    EMPTY_MEMORY,
+    MAX_SOURCES,
+    Bullet,
+    MemoryDocument,
+    Source,
+    number_bullets,
+)
+from hub_toolkit.memory.forgetting import forget_at, is_forgotten
+from hub_toolkit.memory.provenance import split_sentences
+from hub_toolkit.models.base import ChatModel, GenerateConfig
+from hub_toolkit.prompts.render import load_prompt
+from hub_toolkit.types import Message, Usage
+
+UPDATE_PROMPT = "memory_update"
+SAME_BULLET_SHARE = 0.6
+_LINE = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+(?:\((?P<id>m\d+)\)\s*)?(?P<text>.*?)\s*(?P<cites>(?:\[[\d,;\s]+\]\s*)*)$")
+
+
+@dataclass(frozen=True)
+class _Line:
+    bullet_id: str | None
+    text: str
+    cited: tuple[int, ...]
+
+
+class AgenticBuilder:
+    """Updates the memory by a `ChatModel`; ids and sources survive, an unusable reply changes nothing.
+
+    Raises (update): ProviderError, from the model.
+    Source: PersonaMem-v2, agentic memory; the prompt is ours.
+    """
+
+    name = "agentic"
+
+    def __init__(self, model: ChatModel, *, cap_tokens: int = DEFAULT_CAP_TOKENS) -> None:
+        self.model = model
+        self.cap_tokens = cap_tokens
+        self._usage = Usage()
+
+    @property
+    def usage(self) -> Usage:
+        return self._usage
+
+    def empty(self) -> MemoryDocument:
+        return MemoryDocument(
+            cap_tokens=self.cap_tokens, builder=f"{self.name}:{self.model.name}", counter=self.model.counter.name
+        )
+
+    async def update(self, document: MemoryDocument, chunk: Chunk) -> MemoryDocument:
+        """Return the memory after one chunk, or the same memory with a fault recorded."""
+        prompt = load_prompt(UPDATE_PROMPT).render(
+            cap_tokens=str(self.cap_tokens), memory=_render_memory(document), chunk=_render_chunk(chunk)
+        )
+        completion = await self.model.generate(
+            [Message("user", prompt)], GenerateConfig(max_tokens=self.cap_tokens + self.cap_tokens // 2)
+        )
+        self._usage += completion.usage
+        read = max(document.read_messages, max((i + 1 for i in chunk.indices), default=0))
+        document = replace(document, read_messages=read)
+        lines = parse_update(completion.text)
+        if lines is None:
+            start = completion.text.strip()[:60]
+            fault = f"messages up to {read - 1}: the reply has no bullets ({start!r}); kept the memory as it was"
+            kept = _keep_boundary(document, list(document.bullets), chunk)
+            return replace(kept, faults=(*kept.faults, fault))
+        bullets = [_reconcile(line, document.bullets, chunk) for line in lines]
+        numbered = number_bullets(document, _unique(bullets))
+        return _keep_boundary(numbered, list(numbered.bullets), chunk).enforce_cap(self.model.counter)
+
+
+def _render_memory(document: MemoryDocument) -> str:
+    lines = [f"- ({b.id}) {_escape(b.text)} [{', '.join(str(s.index) for s in b.sources)}]" for b in document.bullets]
+    return "\n".join(lines) or EMPTY_MEMORY
+
+
+def _render_chunk(chunk: Chunk) -> str:
+    pairs = zip(chunk.messages, chunk.indices, strict=True)
+    return "\n\n".join(f"[{index}] {message.role}: {_escape(message.text)}" for message, index in pairs)
+
+
+def _escape(text: str) -> str:
+    """Keep chat text from closing the tags that hold it."""
+    return re.sub(r"<(?=/?(?:memory|chat)>)", "‹", text)
+
+
+def parse_update(reply: str) -> list[_Line] | None:
+    """Read the bullets of a reply; an empty list where it says that there is nothing, None where it has none."""
+    lines = []
+    for raw in reply.splitlines():
+        found = _LINE.match(raw)
+        if found and found["text"]:
+            cited = tuple(int(n) for n in re.findall(r"\d{1,9}", found["cites"]))
+            lines.append(_Line(found["id"], found["text"], cited))
+    if lines:
+        return lines
+    return [] if reply.strip().rstrip(".").lower() == EMPTY_MEMORY.lower() else None
+
+
+def _share(a: frozenset[str], b: frozenset[str]) -> float:
+    return len(a & b) / max(1, min(len(a), len(b)))
+
+
+def _previous(line: _Line, bullets: Sequence[Bullet]) -> Bullet | None:
+    """Return the bullet that a line continues: by its id, else by its words."""
+    by_id = {b.id: b for b in bullets}
+    if line.bullet_id in by_id:
+        return by_id[line.bullet_id]
+    stems = frozenset(content_stems(line.text))
+    best = max(bullets, key=lambda b: _share(stems, frozenset(content_stems(b.text))), default=None)
+    if best and _share(stems, frozenset(content_stems(best.text))) >= SAME_BULLET_SHARE:
+        return best
+    return None
+
+
+def _support(text: str, message: Message, index: int) -> tuple[int, Source | None]:
+    """Return how many content words a message's best sentence shares with a bullet, and that sentence."""
+    stems = frozenset(content_stems(text))
+    sentences = split_sentences(message.text)
+    best = max(sentences, key=lambda s: len(stems & set(content_stems(s))), default="")
+    shared = len(stems & set(content_stems(best)))
+    return shared, Source(index, best) if shared else None
+
+
+def _reconcile(line: _Line, bullets: Sequence[Bullet], chunk: Chunk) -> Bullet:
+    """Give a line its id and its sources: cited messages that really share words with it, newest first."""
+    previous = _previous(line, bullets)
+    texts = dict(zip(chunk.indices, chunk.messages, strict=True))
+    found = [_support(line.text, texts[i], i) for i in line.cited if i in texts]
+    if not any(source for _, source in found) and previous is None:
+        users = [(i, m) for i, m in texts.items() if m.role == "user"]
+        best = max((_support(line.text, m, i) for i, m in users), key=lambda pair: pair[0], default=(0, None))
+        found = [best] if best[0] >= 2 else []
+    sources = [source for _, source in sorted(found, key=lambda pair: -pair[0]) if source]
+    known = {s.index for s in sources}
+    if previous:
+        sources += [s for s in previous.sources if s.index not in known]
+    return Bullet(previous.id if previous else "", line.text, tuple(sources[:MAX_SOURCES]))
+
+
+def _unique(bullets: Sequence[Bullet]) -> list[Bullet]:
+    """Let an id stand once, and weigh bullets in the order in which the model wrote them."""
+    seen: set[str] = set()
+    unique = []
+    for place, bullet in enumerate(bullets):
+        bullet_id = "" if bullet.id in seen else bullet.id
+        seen.add(bullet_id)
+        unique.append(replace(bullet, id=bullet_id, weight=1.0 - 0.001 * place))
+    return unique
+
+
+def _keep_boundary(document: MemoryDocument, bullets: list[Bullet], chunk: Chunk) -> MemoryDocument:
+    """Whatever the model wrote: no secret, and nothing that the user asked to forget."""
+    forgotten = document.forgotten
+    for place in range(len(chunk.messages)):
+        after_wish = forget_at(bullets, forgotten, chunk, place)
+        if after_wish is not None:
+            bullets, forgotten = after_wish
+    kept = [b for b in bullets if not has_secret(b.text) and not is_forgotten(b.text, forgotten)]
+    return replace(document, bullets=tuple(kept), forgotten=forgotten)

@@ -1,0 +1,159 @@
+"""The embedded memory: what users reveal in their own words, kept short and verbatim, without any LLM."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from hub_toolkit.data.history import Chunk
+from hub_toolkit.data.terms import content_stems
+from hub_toolkit.data.tokens import TokenCounter
+from hub_toolkit.memory.boundary import has_secret
+from hub_toolkit.memory.document import DEFAULT_CAP_TOKENS, MAX_SOURCES, Bullet, MemoryDocument, Source, number_bullets
+from hub_toolkit.memory.forgetting import forget_at, is_forgotten
+from hub_toolkit.memory.provenance import Statement, own_statements
+from hub_toolkit.types import Message, Usage
+
+WORDS_PER_BULLET = (26, 20, 15, 11, 8)
+"""Lengths to try, longest first: a fuller memory says each thing in fewer words before it drops one."""
+
+SPAN_WORDS = 32
+CANDIDATES_PER_MESSAGE = 4
+MIN_SCORE = 0.4
+MIN_STEMS = 3
+MERGE_SIMILARITY = 0.3
+SAME_TOPIC_STEMS = 4
+
+_HABIT = re.compile(
+    r"\b(?:always|usually|still|every|tend|keep|kept|these days|lately|since|started|gave up|given up|no longer|instead of|rather|prefer|"
+    r"like|love|enjoy|hate|avoid|drawn|need|want|new|bought|sold|signed up|booked|spent|finally|again|lately|habit|routine|used to|ever since)\b",
+    re.I,
+)
+_ADDRESS = re.compile(
+    r"^(?:dear|hi|hello|hey|best|regards|kind regards|cheers|love|thanks|thank you|yours)\b[^.!?]{0,40}$", re.I
+)
+
+
+_CLAUSE_ENDS = ",;:.!?)—–-"
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    index: int
+    span: str
+    stems: frozenset[str]
+    score: float
+
+
+class ExtractiveBuilder:
+    """Finds what a user reveals about themselves across tasks; deterministic, causal and incremental."""
+
+    name = "extractive"
+
+    def __init__(self, counter: TokenCounter, *, cap_tokens: int = DEFAULT_CAP_TOKENS) -> None:
+        self.counter = counter
+        self.cap_tokens = cap_tokens
+        # A document changes by a few bullets a chunk: what one line costs is counted once.
+        self._line_tokens = lru_cache(maxsize=16384)(lambda line: counter.count(line + "\n"))
+
+    @property
+    def usage(self) -> Usage:
+        return Usage()
+
+    def empty(self) -> MemoryDocument:
+        return MemoryDocument(cap_tokens=self.cap_tokens, builder=self.name, counter=self.counter.name)
+
+    async def update(self, document: MemoryDocument, chunk: Chunk) -> MemoryDocument:
+        """Return the memory after one chunk."""
+        bullets, forgotten = list(document.bullets), document.forgotten
+        stems = [_stems_of(bullet) for bullet in bullets]
+        for place, (message, index) in enumerate(zip(chunk.messages, chunk.indices, strict=True)):
+            if message.role != "user":
+                continue
+            after_wish = forget_at(bullets, forgotten, chunk, place)
+            if after_wish is not None:
+                bullets, forgotten = after_wish
+                stems = [_stems_of(bullet) for bullet in bullets]
+                continue
+            for candidate in extract_candidates(message, index):
+                if not is_forgotten(candidate.span, forgotten):
+                    _merge(bullets, stems, candidate)
+        read = max((index + 1 for index in chunk.indices), default=document.read_messages)
+        document = replace(document, forgotten=forgotten, read_messages=max(read, document.read_messages))
+        return self._fit(number_bullets(document, bullets))
+
+    def _fit(self, document: MemoryDocument) -> MemoryDocument:
+        """Shorten all bullets alike until they fit, and only then drop the lightest."""
+        for num_words in WORDS_PER_BULLET:
+            texts = [_window(b.sources[0].span, num_words) for b in document.bullets]
+            if sum(self._line_tokens("- " + text) for text in texts) <= document.cap_tokens:
+                break
+        bullets = tuple(
+            b if b.text == text else replace(b, text=text) for b, text in zip(document.bullets, texts, strict=True)
+        )
+        return replace(document, bullets=bullets).enforce_cap(self.counter, line_tokens=self._line_tokens)
+
+
+def extract_candidates(message: Message, index: int) -> list[_Candidate]:
+    """Return the most revealing statements of one user message, best first; none that holds a secret."""
+    scored = []
+    for statement in own_statements(message.text):
+        if has_secret(statement.text) or _ADDRESS.search(statement.text):
+            continue
+        stems = frozenset(content_stems(statement.text))
+        if len(stems) < MIN_STEMS:
+            continue
+        score = _score(statement, stems)
+        if score >= MIN_SCORE:
+            scored.append(_Candidate(index, _window(statement.text, SPAN_WORDS), stems, score))
+    return sorted(scored, key=lambda c: -c.score)[:CANDIDATES_PER_MESSAGE]
+
+
+def _score(statement: Statement, stems: frozenset[str]) -> float:
+    habits = len(set(hit.lower() for hit in _HABIT.findall(statement.text)))
+    score = min(len(stems), 14) * 0.08 + min(habits, 4) * 0.15
+    if statement.is_personal:
+        score += 0.6
+    return score
+
+
+@lru_cache(maxsize=16384)
+def _window(text: str, num_words: int) -> str:
+    """Return the run of at most `num_words` words with the most content; the earliest where several are equal."""
+    pieces = text.split()
+    if len(pieces) <= num_words:
+        return " ".join(pieces)
+    has_content = [bool(content_stems(piece)) for piece in pieces]
+    starts = [i for i in range(len(pieces) - num_words + 1) if i == 0 or pieces[i - 1][-1] in _CLAUSE_ENDS]
+    best = max(starts, key=lambda i: (sum(has_content[i : i + num_words]), -i))
+    return " ".join(pieces[best : best + num_words]).strip(" ,;:–—-")
+
+
+def _stems_of(bullet: Bullet) -> frozenset[str]:
+    return frozenset(stem for source in bullet.sources for stem in content_stems(source.span))
+
+
+def _similarity(known: frozenset[str], new: frozenset[str]) -> float:
+    shared = len(known & new)
+    if shared < 2:
+        return 0.0
+    return shared / min(len(known), len(new)) if shared < SAME_TOPIC_STEMS else 1.0
+
+
+def _merge(bullets: list[Bullet], stems: list[frozenset[str]], candidate: _Candidate) -> None:
+    """Add a candidate to the bullet that says the same, or as a bullet of its own; `stems[i]` are those of `bullets[i]`."""
+    similarities = [_similarity(known, candidate.stems) for known in stems]
+    best = max(range(len(stems)), key=similarities.__getitem__, default=None)
+    source = Source(candidate.index, candidate.span)
+    if best is None or similarities[best] < MERGE_SIMILARITY:
+        bullets.append(Bullet("", candidate.span, (source,), candidate.score))
+        stems.append(candidate.stems)
+        return
+    bullet = bullets[best]
+    if any(s.index == candidate.index for s in bullet.sources):
+        return
+    # The newest words speak for the bullet, since preferences change; the oldest source makes room.
+    sources = (source, *bullet.sources)[:MAX_SOURCES]
+    bullets[best] = replace(bullet, sources=sources, weight=bullet.weight + 0.5 * candidate.score)
+    stems[best] = _stems_of(bullets[best])

@@ -1,0 +1,117 @@
+"""Who speaks: which sentences of a user's message are about the user, in the user's own words.
+
+Pasted mails, quoted colleagues, invented characters and questions for a neighbour are not.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_CODE = re.compile(r"```.*?(?:```|\Z)", re.S)
+_QUOTE_LINE = re.compile(r"^\s*>.*$", re.M)
+_LONG_QUOTE = re.compile(r"[\"“«]([^\"“”»]{60,}?)(?:[\"”»]|\Z)", re.S)
+_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”')\]]*\s+|\n+")
+
+_OTHER = (
+    r"\b(?:she|he|they)(?:'s| has| had|'ve| have)? (?:wrote|written|writes|sent|posted|asked|asks|wants|says|said)\b"
+)
+_KIN = (
+    r"(?:friend|sister|brother|cousin|colleague|neighbou?r|boss|manager|mother|mum|mom|father|dad|aunt|uncle|flatmate|"
+    r"roommate|landlord|partner|wife|husband|son|daughter|teammate|coach|client|customer|nephew|niece|lodger|in-laws?)"
+)
+_NAME = r"[A-Z][\w'’-]+"
+_OTHERS_FRAME = re.compile(
+    rf"{_OTHER}"
+    rf"|\b(?:it's|this is|this came|that's|it comes?|is|one|post|e-?mail|message|letter|note|text) (?:is )?(?:from|by) (?!me\b)(?:my |our |the |a |an )?\w"
+    rf"|\b(?:his|her|their) (?:own )?(?:words?|text|letter|note|post|draft|caption|message|e-?mail|version|notice|review)\b"
+    rf"|\b{_NAME}(?: [A-Z]\w+)?['’]s (?:words?|text|letter|note|post|draft|caption|message|e-?mail|notice|review|announcement)\b"
+    rf"|\b(?:i|we) (?:just )?(?:got|received|found|was sent|saw) (?:this|an?|the|these) (?:\w+ ){{0,3}}(?:e-?mail|message|letter|note|text|post|review|article|notice)"
+    rf"|\b(?:wrote|written|sent|forwarded|posted|emailed) (?:to )?me\b|\bhas written\b|\blanded with me\b"
+    rf"|\bmy {_KIN}(?: {_NAME})?(?:'s)? (?:\w+ )?(?:wrote|has written|sent|posted|asked|asks|wants|needs|has to)\b"
+    rf"|\bfrom (?:my|our|a) (?:\w+ )?{_KIN}\b|\b(?:article|leaflet|newspaper|brochure|review|website) (?:says|that says|about|reads|below)\b",
+    re.I,
+)
+_OWN_FRAME = re.compile(
+    r"\b(?:i wrote|i've written|i have written|my (?:own )?(?:draft|post|caption|letter|note|message|answer|reply|version|text|email|e-mail|profile|bio)"
+    r"|what i've (?:got|written)|my words|here's mine|i'm sending|i want to (?:send|post)|i've got so far|i wrote this myself)\b",
+    re.I,
+)
+_FICTION = re.compile(
+    r"\b(?:my (?:main )?character|protagonist|short story|a story|the story|my story|novel|fiction|screenplay|sketch about|poem about|made up|invented"
+    r"|narrator is|suppose (?:that |someone|somebody|a )|imagine (?:a|an|someone|somebody|that)|hypothetical(?:ly)?|role-?play|a scene)\b",
+    re.I,
+)
+_FOR_SOMEBODY = re.compile(
+    rf"\b(?:my|our|a) (?:\w+ ){{0,2}}{_KIN}\b[^.?!]{{0,60}}\b(?:asked|asks|wants to know|wonders|is asking|was asking|swears|insists|claims|told me|says)\b"
+    rf"|\bfor (?:my|a|our) (?:\w+ )?{_KIN}\b|\bnot for me\b|\bon behalf of\b",
+    re.I,
+)
+_FIRST_PERSON = re.compile(
+    r"\b(?:I|I'm|I've|I'd|I'll|I’m|I’ve|I’d|I’ll|my|My|me|mine|myself|we|We|we're|we've|our|Our|us)\b"
+)
+_FIRST_SUBJECT = re.compile(r"\b(?:I|I'm|I've|I'd|I'll|I’m|I’ve|I’d|I’ll|[Ww]e|[Ww]e've|[Ww]e're|[Mm]y|[Mm]ine)\b")
+_REQUEST = re.compile(r"\b(?:give|help|tell|show|remind|let|for|make|explain to|walk|send) (?:me|us)\b", re.I)
+_THIRD_PERSON = re.compile(r"\b(?:she|he|her|hers|his|him|they|their|them|himself|herself)\b", re.I)
+_DENIAL = re.compile(
+    r"\b(?:I(?:'ve| have)? never|I wouldn't know|I know nothing|I don't know the first|I couldn't tell|not (?:my|for me|me\b)|isn't mine|I don't (?:do|own|have|go|play|keep|eat)"
+    r"|I can't stand|isn't me|no idea what)\b",
+    re.I,
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A sentence of a user's message. `is_personal`: about the user, in the first person; else a bare question or fragment."""
+
+    text: str
+    is_personal: bool
+
+
+def split_sentences(text: str) -> list[str]:
+    """Split at sentence ends and line ends."""
+    return [part.strip() for part in _SENTENCE_END.split(text) if part and part.strip()]
+
+
+def _pasted(text: str) -> tuple[str, str]:
+    """Return the message's frame and what is pasted into it: long quotes, or all that follows a colon line."""
+    quotes = _LONG_QUOTE.findall(text)
+    if quotes:
+        return _LONG_QUOTE.sub(" ", text), "\n".join(quotes)
+    head, colon, body = text.partition("\n\n")
+    if colon and len(head) < 400 and len(body) > 60 and len(head.split()) < 60:
+        return head, body
+    return text, ""
+
+
+def _is_others_paste(frame: str, pasted: str) -> bool:
+    if re.search(r"^(?:from|subject):", pasted, re.I | re.M) and re.search(r"\b(?:got|received|from)\b", frame, re.I):
+        return True
+    return bool(_OTHERS_FRAME.search(frame)) and not _OWN_FRAME.search(frame)
+
+
+def own_statements(text: str) -> list[Statement]:
+    """Return the sentences of a user's message that speak for the user; none where it all is fiction or another's.
+
+    Deterministic and verbatim: each statement stands in `text` as it is, up to line breaks.
+    """
+    plain = _QUOTE_LINE.sub(" ", _CODE.sub(" ", text))
+    frame, pasted = _pasted(plain)
+    if _FICTION.search(frame):
+        return []
+    is_others = bool(pasted) and _is_others_paste(frame, pasted)
+    for_somebody = bool(_FOR_SOMEBODY.search(frame))
+    parts = [frame] if is_others or not pasted else [frame, pasted]
+    statements = []
+    for sentence in (s for part in parts for s in split_sentences(part)):
+        if _DENIAL.search(sentence):
+            continue
+        is_personal = bool(_FIRST_PERSON.search(_REQUEST.sub(" ", sentence)))
+        if _THIRD_PERSON.search(sentence) and not _FIRST_SUBJECT.search(sentence):
+            continue
+        if (is_others or for_somebody) and (not is_personal or _THIRD_PERSON.search(sentence)):
+            continue
+        if is_others and _OTHERS_FRAME.search(sentence):
+            continue
+        statements.append(Statement(sentence, is_personal))
+    return statements
