@@ -25,7 +25,7 @@ PERSONAS = range(1, 9)
 TWIN_OFFSET = {"forget": 10, "friend": 20, "update": 30}
 LONG_PERSONAS = (1, 2, 3, 4)
 """Owners whose 128k link is a padded history; they form groups with each other only, so lengths stay alike."""
-LONG_TOKENS = 33_500
+LONG_TOKENS = 36_000
 SYSTEM = "You are an AI assistant helping a user with the following persona:\n\n"
 counter = EstimateCounter()
 Messages = list[dict[str, str]]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 from tqdm import tqdm
 
 from hub_toolkit.answer.lexical import relevant_bullets
-from hub_toolkit.answer.open_ended import answer_question
+from hub_toolkit.answer.open_ended import open_messages
+from hub_toolkit.answer.readers import Window, fit_messages, read_memory
 from hub_toolkit.data.history import load_history
 from hub_toolkit.data.schema import History
 from hub_toolkit.data.tokens import EstimateCounter, TokenCounter
@@ -19,9 +21,10 @@ from hub_toolkit.memory.agentic import AgenticBuilder
 from hub_toolkit.memory.build import DEFAULT_CHUNK_TOKENS, MemoryBuilder, MemoryStep, build_memory
 from hub_toolkit.memory.document import DEFAULT_CAP_TOKENS, MemoryDocument
 from hub_toolkit.memory.extractive import ExtractiveBuilder
-from hub_toolkit.models.base import ChatModel
+from hub_toolkit.models.base import ChatModel, GenerateConfig
 from hub_toolkit.models.registry import load_model
 from hub_toolkit.settings import load_settings
+from hub_toolkit.types import Message
 
 
 @dataclass(frozen=True)
@@ -61,21 +64,11 @@ def _load_chat_model(spec: str | None, base_url: str | None, api_key: str | None
 @click.option("--base-url", help="Endpoint of an OpenAI-compatible model.")
 @click.option("--cap", "cap_tokens", type=click.IntRange(16), default=DEFAULT_CAP_TOKENS, show_default=True)
 @click.option("--chunk-tokens", type=click.IntRange(64), default=DEFAULT_CHUNK_TOKENS, show_default=True)
-@click.option("--resume", is_flag=True, help="Go on from the memory in --out: read only what is new in the history.")
+@click.option("--resume", "is_resumed", is_flag=True, help="Go on from the memory in --out; read only what is new.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The memory file to write.")
-def build_command(
-    history: Path,
-    builder: str,
-    model: str | None,
-    base_url: str | None,
-    cap_tokens: int,
-    chunk_tokens: int,
-    resume: bool,
-    out: Path,
-) -> None:
+def build_command(base_url: str | None, **options: Any) -> None:
     """Build a memory from a history file; every chunk is saved, so a killed build goes on with --resume."""
-    config = BuildConfig(history, builder, model, cap_tokens, chunk_tokens, resume, out)
-    asyncio.run(_build(config, base_url))
+    asyncio.run(_build(BuildConfig(**options), base_url))
 
 
 async def _build(config: BuildConfig, base_url: str | None) -> None:
@@ -170,8 +163,12 @@ def ask(question: str, memory_file: Path, model: str | None, base_url: str | Non
 
 async def _ask(question: str, document: MemoryDocument, spec: str, base_url: str | None) -> None:
     chat_model = _load_chat_model(spec, base_url, None)
+    config = GenerateConfig()
     try:
-        completion = await answer_question(chat_model, question, memory=document.render())
+        window = Window(chat_model.context_tokens, config.max_tokens)
+        question_messages = open_messages(Message("user", question))
+        messages = fit_messages(read_memory(document), question_messages, chat_model.counter, window)
+        completion = await chat_model.generate(messages, config)
     finally:
         await chat_model.close()
     click.echo(completion.text.strip())

@@ -6,11 +6,13 @@ import re
 
 LETTERS = "ABCD"
 
-_BOXED = r"\\boxed\s*\{\s*(?:\\text(?:bf|rm)?\s*\{\s*)?\**\(?\s*(?P<boxed>[A-D])\s*[.)]?\**\s*\}"
-_BRACKETED = r"[(\[]\s*(?P<bracketed>[A-D])\s*[)\]]"
+# Every repetition is bounded: a reply of any length is read in linear time.
+_BOXED = r"\\boxed\s{0,3}\{\s{0,3}(?:\\text(?:bf|rm)?\{\s{0,3})?\*{0,2}\(?\s?(?P<boxed>[A-D])\s?[.)]{0,2}\*{0,2}\s{0,3}\}"
+_BRACKETED = r"[(\[]\s?(?P<bracketed>[A-D])\s?[)\]]"
 # A bare letter must end there: no word ("The"), no compound ("D-day", "A's"), and no article ("A good one").
-_BARE = r"(?P<bare>[A-D])(?![\w'’-])(?!(?<=[Aa])[ \t]+(?!because\b|since\b|as\b|is\b)[^\W\d_])"
-_FINAL = rf"\bfinal\s+answer\b\W{{0,3}}?\s*(?:is\b)?\s*:?[\s*_]*(?:option\s+)?(?:{_BRACKETED}|{_BARE})"
+_BARE = r"(?P<bare>[A-D])(?![\w'’-])(?!(?<=[Aa])[ \t]{1,3}(?!because\b|since\b|as\b|is\b)[^\W\d_])"
+_SPACE = r"[\s*_]{0,6}"
+_FINAL = rf"\bfinal\s{{1,3}}answer{_SPACE}(?::|is\b){_SPACE}:?{_SPACE}(?:option\s{{1,3}})?(?:{_BRACKETED}|{_BARE})"
 _CHOICE = re.compile(rf"{_BOXED}|{_FINAL}", re.IGNORECASE)
 
 

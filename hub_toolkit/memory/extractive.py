@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -85,7 +86,7 @@ class ExtractiveBuilder:
 
     def _fit(self, document: MemoryDocument) -> MemoryDocument:
         """Shorten all bullets alike until they fit, and only then drop the lightest."""
-        for num_words in WORDS_PER_BULLET:
+        for num_words in WORDS_PER_BULLET[_level(document.bullets) :]:
             texts = [_window(b.sources[0].span, num_words) for b in document.bullets]
             if sum(self._line_tokens("- " + text) for text in texts) <= document.cap_tokens:
                 break
@@ -108,6 +109,18 @@ def extract_candidates(message: Message, index: int) -> list[_Candidate]:
         if score >= MIN_SCORE:
             scored.append(_Candidate(index, _window(statement.text, SPAN_WORDS), stems, score))
     return sorted(scored, key=lambda c: -c.score)[:CANDIDATES_PER_MESSAGE]
+
+
+def _level(bullets: Sequence[Bullet]) -> int:
+    """Return the place in WORDS_PER_BULLET to which bullets have been shortened; 0 where none has been."""
+    shortened = [
+        num_words
+        for bullet in bullets
+        if (num_words := len(bullet.text.split())) < min(WORDS_PER_BULLET[0], len(bullet.sources[0].span.split()))
+    ]
+    return (
+        max((i for i, limit in enumerate(WORDS_PER_BULLET) if limit >= max(shortened)), default=0) if shortened else 0
+    )
 
 
 def _score(statement: Statement, stems: frozenset[str]) -> float:
@@ -155,5 +168,5 @@ def _merge(bullets: list[Bullet], stems: list[frozenset[str]], candidate: _Candi
         return
     # The newest words speak for the bullet, since preferences change; the oldest source makes room.
     sources = (source, *bullet.sources)[:MAX_SOURCES]
-    bullets[best] = replace(bullet, sources=sources, weight=bullet.weight + 0.5 * candidate.score)
+    bullets[best] = replace(bullet, text=candidate.span, sources=sources, weight=bullet.weight + 0.5 * candidate.score)
     stems[best] = _stems_of(bullets[best])

@@ -9,7 +9,7 @@ from dataclasses import replace
 from hub_toolkit.data.history import Chunk
 from hub_toolkit.data.terms import content_stems
 from hub_toolkit.memory.boundary import concerns, forget_request, hash_stems
-from hub_toolkit.memory.document import Bullet
+from hub_toolkit.memory.document import Bullet, Source
 
 _FOLLOW_UP = re.compile(
     r"^(?:yeah|yes|yep|ok|okay|good|great|nice|thanks|thank you|perfect|this is|that's|that works|make it|narrow|rank|now|and|also|"
@@ -73,6 +73,12 @@ def _without(bullets: Iterable[Bullet], hashes: tuple[str, ...], first: int, las
         if concerns(bullet.text, hashes):
             continue
         sources = tuple(s for s in bullet.sources if not first <= s.index <= last and not concerns(s.span, hashes))
-        if sources or not bullet.sources:
+        if sources == bullet.sources or _is_supported(bullet.text, sources):
             kept.append(replace(bullet, sources=sources))
     return kept
+
+
+def _is_supported(text: str, sources: Sequence[Source]) -> bool:
+    """Whether what is left of the sources still carries the text: without two words of it, it fell with the rest."""
+    stems = set(content_stems(text))
+    return any(len(stems & set(content_stems(source.span))) >= 2 for source in sources)

@@ -32,6 +32,16 @@ _OTHERS_FRAME = re.compile(
     rf"|\bfrom (?:my|our|a) (?:\w+ )?{_KIN}\b|\b(?:article|leaflet|newspaper|brochure|review|website) (?:says|that says|about|reads|below)\b",
     re.I,
 )
+_NOT_I = r"(?<!\bI )(?<!\bI've )(?<!\bI have )(?<!\bwe )(?<!\bwe've )"
+_OTHERS_TEXT = re.compile(
+    rf"{_NOT_I}\b(?:wrote|written|sent|posted|puts? up|put up|prints) (?:me )?(?:this|it|the below|the following|something|that|these)\b"
+    r"|\b(?:hers|his|theirs|(?:her|his|their) \w+):"
+    r"|\bwants? (?:this|it|me to|an answer|a (?:proper )?(?:answer|reply))\b"
+    r"|\basked me to (?:turn|translate|correct|put|shorten|check|look|polish|read)\b"
+    r"|\b(?:need|must|have|ought|want|going) to (?:answer|reply|respond)\b|\bmust answer\b|\b(?:answer|reply) (?:to )?(?:this|him|her|them)\b"
+    rf"|\b(?:{_KIN}|{_NAME})\b[^.?!]{{0,60}}\b(?:must|has to|needs to) (?:hand in|write|send|submit|post)\b"
+    rf"|\b(?:{_NAME}) (?:has|is|wants|from)\b[^.?!]{{0,80}}\b(?:this|it|advert|text|the below)\b",
+)
 _OWN_FRAME = re.compile(
     r"\b(?:i wrote|i've written|i have written|my (?:own )?(?:draft|post|caption|letter|note|message|answer|reply|version|text|email|e-mail|profile|bio)"
     r"|what i've (?:got|written)|my words|here's mine|i'm sending|i want to (?:send|post)|i've got so far|i wrote this myself)\b",
@@ -87,7 +97,7 @@ def _pasted(text: str) -> tuple[str, str]:
 def _is_others_paste(frame: str, pasted: str) -> bool:
     if re.search(r"^(?:from|subject):", pasted, re.I | re.M) and re.search(r"\b(?:got|received|from)\b", frame, re.I):
         return True
-    return bool(_OTHERS_FRAME.search(frame)) and not _OWN_FRAME.search(frame)
+    return bool(_OTHERS_FRAME.search(frame) or _OTHERS_TEXT.search(frame)) and not _OWN_FRAME.search(frame)
 
 
 def own_statements(text: str) -> list[Statement]:

@@ -1,0 +1,125 @@
+"""What was answered so far, one checksummed line each: the file that a kill -9 cannot spoil."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hub_toolkit.errors import DataFormatError
+
+_CHECKSUM_LENGTH = 16
+
+
+def encode_json(value: Any, *, indent: int | None = None) -> bytes:
+    """Return JSON as UTF-8; a lone surrogate, which UTF-8 cannot hold, becomes its JSON escape."""
+    return json.dumps(value, ensure_ascii=False, indent=indent).encode("utf-8", "backslashreplace")
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a kill leaves either the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(path)
+
+
+@contextmanager
+def lock_run(folder: Path) -> Iterator[None]:
+    """Hold the run's folder; the lock goes with the process, however it ends.
+
+    Raises: DataFormatError: another process holds it, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise DataFormatError(f"cannot write the run's folder: {error.strerror}", file=str(folder)) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise DataFormatError(
+            "another process is writing this run (.lock is held); wait for it or name another folder", file=str(folder)
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+class Journal:
+    """An append-only file of JSON objects.
+
+    `is_durable`: every line is on the disk before `append` returns, so that not even a power cut loses a paid answer.
+    """
+
+    def __init__(self, path: Path, *, is_durable: bool) -> None:
+        self.path = path
+        self.is_durable = is_durable
+        self.entries, valid_bytes = _read(path)
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.ftruncate(self._handle, valid_bytes)
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Write one entry behind the others."""
+        left = memoryview(_encode(entry))
+        while left:
+            left = left[os.write(self._handle, left) :]
+        if self.is_durable:
+            os.fsync(self._handle)
+        self.entries.append(entry)
+
+    def rewrite(self, entries: Iterable[dict[str, Any]]) -> None:
+        """Replace everything at once; the journal is closed then."""
+        self.close()
+        self.entries = list(entries)
+        write_atomically(self.path, b"".join(_encode(entry) for entry in self.entries))
+
+    def close(self) -> None:
+        """Close the file; closing twice is fine."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+def _encode(entry: dict[str, Any]) -> bytes:
+    body = encode_json(entry)
+    return _checksum(body) + b" " + body + b"\n"
+
+
+def _checksum(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest()[:_CHECKSUM_LENGTH].encode()
+
+
+def _read(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Return the entries and how many bytes they take; a torn last line is dropped.
+
+    Raises: DataFormatError: a line before the last one is damaged, which no kill does.
+    """
+    if not path.exists():
+        return [], 0
+    lines = path.read_bytes().split(b"\n")
+    entries: list[dict[str, Any]] = []
+    valid_bytes = 0
+    for number, line in enumerate(lines, start=1):
+        checksum, _, body = line.partition(b" ")
+        is_whole = number < len(lines) and checksum == _checksum(body)
+        if is_whole:
+            entries.append(json.loads(body))
+            valid_bytes += len(line) + 1
+        elif any(lines[number:]):
+            raise DataFormatError(
+                f"line {number} is damaged; restore the file, or start a new run in another folder", file=str(path)
+            )
+        else:
+            break
+    return entries, valid_bytes
