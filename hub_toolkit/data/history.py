@@ -1,240 +1,270 @@
-"""Chat histories: reading them from JSON, and cutting them into the chunks that a memory reads."""
+"""Chat histories: reading them from JSON and cutting them into chunks."""
 
 from __future__ import annotations
 
-import json
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from hub_toolkit.data.fields import FieldError, check_depth, parse_json, parse_message
 from hub_toolkit.data.schema import History
 from hub_toolkit.data.tokens import MESSAGE_OVERHEAD_TOKENS, TokenCounter, count_message
 from hub_toolkit.errors import DataFormatError
-from hub_toolkit.types import ROLES, Message
+from hub_toolkit.types import Message
 
 PersonaSystem = Literal["drop", "keep"]
-"""What happens to message 0 when it is a system message: it holds the whole persona (PROTOCOL §1)."""
+
+CHUNK_TOKENS = 5000
+"""Source: paper, agentic memory."""
+
+MIN_CHUNK_TOKENS = 16
+_BOUNDARIES = ("\n\n", "\n", ". ", " ")
+_BOUNDARY_SHARE = 0.5
+_CHARS_PER_TOKEN = 8
 
 
 @dataclass(frozen=True)
 class HistoryLimits:
-    """The largest history that is read. `depth`: of nested lists and objects in the JSON."""
+    """What a history file may measure. `depth` counts nested lists and objects."""
 
-    size_bytes: int = 64 * 1024 * 1024
-    num_messages: int = 100_000
+    size_bytes: int = 64 * 2**20
+    messages: int = 20_000
     depth: int = 32
-
-
-DEFAULT_LIMITS = HistoryLimits()
-MAX_CHARACTERS_PER_TOKEN = 8
-"""How far a cut is looked for; longer tokens only make a piece shorter than it could be."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Messages read together. `indices` are places in the file's `chat_history`; `tokens` counts overheads too."""
+    """Consecutive messages of a history.
+
+    `indices` are 0-based places in the file's `chat_history`; the pieces of a message that was cut share one.
+    `tokens` includes the overhead of every message.
+    """
 
     messages: tuple[Message, ...]
     indices: tuple[int, ...]
     tokens: int
 
 
-def load_history(path: Path, *, persona_system: PersonaSystem = "drop", limits: HistoryLimits | None = None) -> History:
-    """Read a history file.
+def load_history(
+    path: Path,
+    *,
+    persona_system: PersonaSystem = "drop",
+    limits: HistoryLimits | None = None,
+    source: str | None = None,
+) -> History:
+    """Read a history file. `source` names it in errors and in the result (default: the path).
 
-    Raises: DataFormatError: the file is missing, too large, not UTF-8, no JSON or no history.
+    Raises: DataFormatError: missing, unreadable, over the limits, or not a history.
     """
-    limits, file = limits or DEFAULT_LIMITS, path.name
+    limits = limits or HistoryLimits()
+    source = source or str(path)
+    data = _read_bounded(path, size_bytes=limits.size_bytes, source=source)
     try:
-        size = path.stat().st_size
-        if size > limits.size_bytes:
-            raise DataFormatError(
-                f"has {size:,} bytes, more than the limit of {limits.size_bytes:,}; split the history", file=file
-            )
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise DataFormatError(f"cannot be read ({error.strerror}); check the path", file=str(path)) from error
+        raw = parse_json(data.decode("utf-8-sig"), max_depth=limits.depth)
     except UnicodeDecodeError as error:
-        raise DataFormatError(f"is not UTF-8 (byte {error.start}); save it as UTF-8", file=file) from error
-    try:
-        raw = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataFormatError(
-            f"is no valid JSON (line {error.lineno}: {error.msg}); repair the file", file=file
-        ) from error
-    except RecursionError as error:
-        raise DataFormatError("is nested too deeply; a history is a flat list of messages", file=file) from error
-    return parse_history(raw, source=file, persona_system=persona_system, limits=limits)
+        message = f"not valid UTF-8 (byte 0x{data[error.start]:02x} at offset {error.start}); save the file as UTF-8"
+        raise DataFormatError(message, file=source) from None
+    except FieldError as error:
+        raise DataFormatError(error.message, file=source) from None
+    return parse_history(raw, source=source, persona_system=persona_system, limits=limits)
 
 
 def parse_history(
     raw: object, *, source: str, persona_system: PersonaSystem = "drop", limits: HistoryLimits | None = None
 ) -> History:
-    """Check a decoded history: `{"metadata": …, "chat_history": […]}` or a bare list of messages.
+    """Turn `{"metadata", "chat_history"}`, or a bare list of messages, into a history.
 
-    A system message at place 0 holds the persona and is dropped unless `persona_system` is `keep`; `indices` still
-    count it. Two messages of one role in a row are normal.
+    A system message at place 0 holds the whole persona in the published files: reading it is cheating on an implicit
+    benchmark, so it is dropped unless `persona_system` is `keep`. Two user messages in a row are normal.
 
-    Raises: DataFormatError: no list of messages, an unknown role, bad content, nothing to read, or too much.
+    Raises: DataFormatError: `row` counts messages from 1.
     """
-    limits = limits or DEFAULT_LIMITS
-    metadata: Any = {}
-    chat: Any = raw
-    if isinstance(raw, dict):
-        metadata, chat = raw.get("metadata") or {}, raw.get("chat_history")
-    if not isinstance(chat, list) or not isinstance(metadata, dict):
-        raise DataFormatError(
-            'is no history: expected {"metadata": {…}, "chat_history": [{"role", "content"}, …]} or the list alone',
-            file=source,
-            column="chat_history",
-        )
-    if len(chat) > limits.num_messages:
-        raise DataFormatError(
-            f"has {len(chat):,} messages, more than the limit of {limits.num_messages:,}; split the history",
-            file=source,
-        )
-    if _depth_exceeds(raw, limits.depth):
-        raise DataFormatError(
-            f"is nested deeper than {limits.depth}; a history is a flat list of messages", file=source
-        )
-    pairs = [(i, _parse_message(item, i, source)) for i, item in enumerate(chat)]
-    if persona_system == "drop" and pairs and pairs[0][1].role == "system":
-        pairs = pairs[1:]
-    if not pairs:
-        raise DataFormatError("has no messages to read", file=source, column="chat_history")
-    return History(tuple(m for _, m in pairs), tuple(i for i, _ in pairs), metadata, source)
+    limits = limits or HistoryLimits()
+    metadata, messages = _split_history(raw, source=source, limits=limits)
+    parsed = []
+    for place, message in enumerate(messages):
+        try:
+            parsed.append(parse_message(message))
+        except FieldError as error:
+            column = ".".join(filter(None, ("chat_history", error.column)))
+            raise DataFormatError(error.message, file=source, row=place + 1, column=column) from None
+    start = 1 if persona_system == "drop" and parsed and parsed[0].role == "system" else 0
+    if not parsed[start:]:
+        what = "holds only the persona's system message" if parsed else "has no messages"
+        message = f"the history is empty: it {what}; add a conversation"
+        raise DataFormatError(message, file=source, column="chat_history")
+    return History(tuple(parsed[start:]), tuple(range(start, len(parsed))), metadata, source)
 
 
-def _parse_message(item: object, index: int, source: str) -> Message:
-    place = f"chat_history[{index}]"
-    if not isinstance(item, dict):
-        raise DataFormatError("a message is an object with role and content", file=source, column=place)
-    role, content = item.get("role"), item.get("content")
-    if role not in ROLES:
-        raise DataFormatError(f"unknown role {role!r}; use one of {', '.join(ROLES)}", file=source, column=place)
-    return Message(role, parse_content(content, file=source, column=place))
+def chunk_messages(
+    history: History, counter: TokenCounter, *, chunk_tokens: int = CHUNK_TOKENS, start: int = 0
+) -> list[Chunk]:
+    """Cut a history into chunks of at most `chunk_tokens` that end at message boundaries.
 
-
-def parse_content(content: object, *, file: str, column: str) -> str | list[dict[str, Any]]:
-    """Check a message's content: text, or a list of text and image_url parts; image URLs become `{"url": …}`.
-
-    Raises: DataFormatError: neither.
+    `start` is the first 0-based place in `chat_history` that is still unread. Only a message longer than a chunk is
+    cut, where possible at a paragraph, a line or a word. An image is never cut.
     """
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list) or not content:
-        raise DataFormatError("content is neither text nor a list of parts", file=file, column=column)
-    parts: list[dict[str, Any]] = []
-    for part in content:
-        kind = part.get("type") if isinstance(part, dict) else None
-        value = part.get(kind) if isinstance(part, dict) and isinstance(kind, str) else None
-        if kind == "text" and isinstance(value, str):
-            parts.append({"type": "text", "text": value})
-            continue
-        url = value.get("url") if isinstance(value, dict) else value
-        if kind != "image_url" or not isinstance(url, str):
-            raise DataFormatError(
-                f"a content part of type {kind!r} is not text or image_url with its value", file=file, column=column
-            )
-        parts.append({"type": "image_url", "image_url": {"url": url}})
-    return parts
-
-
-def _depth_exceeds(value: object, limit: int) -> bool:
-    """Whether lists and objects are nested deeper than `limit`; no recursion, so that depth cannot break it."""
-    level = [value]
-    for _ in range(limit + 1):
-        level = [
-            child
-            for item in level
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            return False
-    return True
-
-
-def chunk_messages(history: History, counter: TokenCounter, *, chunk_tokens: int = 5000, start: int = 0) -> list[Chunk]:
-    """Cut what is unread (from index `start` on) into chunks of at most `chunk_tokens`, at message boundaries.
-
-    Only a single message longer than a chunk is split; its pieces keep its index.
-    Source: PersonaMem-v2, agentic memory (chunks of about 5,000 tokens).
-    """
-    chunks: list[Chunk] = []
-    pending: list[tuple[int, Message]] = []
-    used = 0
-
-    def flush() -> None:
-        nonlocal pending, used
-        if pending:
-            chunks.append(Chunk(tuple(m for _, m in pending), tuple(i for i, _ in pending), used))
-        pending, used = [], 0
-
+    _check_chunk_tokens(chunk_tokens)
+    packer = _Packer(chunk_tokens)
     for index, message in zip(history.indices, history.messages, strict=True):
         if index < start:
             continue
-        size = count_message(counter, message)
-        pieces = [message]
-        if size > chunk_tokens:
-            flush()
-            room = max(1, chunk_tokens - MESSAGE_OVERHEAD_TOKENS)
-            pieces = _split_message(message, counter, room)
-        for piece in pieces:
-            size = size if len(pieces) == 1 else count_message(counter, piece)
-            if pending and used + size > chunk_tokens:
-                flush()
-            pending.append((index, piece))
-            used += size
-    flush()
-    return chunks
+        tokens = count_message(counter, message)
+        if tokens <= chunk_tokens:
+            packer.add(message, index, tokens)
+            continue
+        packer.flush()
+        for piece in _cut_message(message, counter, chunk_tokens - MESSAGE_OVERHEAD_TOKENS):
+            packer.add(piece, index, count_message(counter, piece))
+    packer.flush()
+    return packer.chunks
 
 
-def _split_message(message: Message, counter: TokenCounter, max_tokens: int) -> list[Message]:
-    """Split a message's text; an image is a piece of its own."""
-    if isinstance(message.content, str):
-        return [Message(message.role, piece) for piece in split_text(message.content, counter, max_tokens)]
-    pieces: list[Message] = []
-    for part in message.content:
-        texts = split_text(part["text"], counter, max_tokens) if part["type"] == "text" else []
-        pieces += [Message(message.role, [{"type": "text", "text": text}]) for text in texts]
-        pieces += [Message(message.role, [part])] if part["type"] != "text" else []
-    return pieces
+def raw_slices(history: History, counter: TokenCounter, *, chunk_tokens: int = CHUNK_TOKENS) -> list[Chunk]:
+    """Cut a history as the paper does: slices of `chunk_tokens` that end anywhere, in the midst of a word too.
 
-
-def split_text(text: str, counter: TokenCounter, max_tokens: int) -> list[str]:
-    """Cut a text into pieces of at most `max_tokens`, at spaces where there are some; joined, they are the text."""
-    pieces = []
-    while text:
-        low, high = 1, min(len(text), max_tokens * MAX_CHARACTERS_PER_TOKEN)
-        while low < high:
-            middle = (low + high + 1) // 2
-            if counter.count(text[:middle]) <= max_tokens:
-                low = middle
-            else:
-                high = middle - 1
-        cut = low
-        if cut < len(text) and (space := text.rfind(" ", cut // 2, cut)) > 0:
-            cut = space + 1
-        pieces.append(text[:cut])
-        text = text[cut:]
-    return pieces
-
-
-def raw_slices(history: History, counter: TokenCounter, *, chunk_tokens: int = 5000) -> list[Chunk]:
-    """Cut the history as the paper's released code does: one text, sliced every `chunk_tokens`, through messages.
-
-    Each slice is one user message whose `indices` is the first message it touches; for comparison only.
-    Source: PersonaMem-v2, released code.
+    Source: paper, agentic memory (upstream's released code). For comparison only.
     """
-    text, starts = "", []
-    for message in history.messages:
-        starts.append(len(text))
-        text += f"{message.role}: {message.text}\n"
-    chunks, position = [], 0
-    for piece in split_text(text, counter, chunk_tokens):
-        place = max(i for i, start in enumerate(starts) if start <= position)
-        chunks.append(Chunk((Message("user", piece),), (history.indices[place],), counter.count(piece)))
-        position += len(piece)
-    return chunks
+    _check_chunk_tokens(chunk_tokens)
+    packer = _Packer(chunk_tokens)
+    for index, message in zip(history.indices, history.messages, strict=True):
+        rest: Message | None = message
+        while rest is not None:
+            tokens = count_message(counter, rest)
+            room = packer.room - MESSAGE_OVERHEAD_TOKENS
+            if tokens <= packer.room or (not isinstance(rest.content, str) and not packer.messages):
+                packer.add(rest, index, tokens)
+                rest = None
+            elif room < MIN_CHUNK_TOKENS - MESSAGE_OVERHEAD_TOKENS or not isinstance(rest.content, str):
+                packer.flush()
+            else:
+                cut = _longest_prefix(rest.content, counter, room)
+                piece = Message(rest.role, rest.content[:cut])
+                packer.add(piece, index, count_message(counter, piece))
+                packer.flush()
+                rest = Message(rest.role, rest.content[cut:])
+    packer.flush()
+    return packer.chunks
+
+
+class _Packer:
+    """Fills chunks in order; a message that does not fit begins the next one."""
+
+    def __init__(self, chunk_tokens: int) -> None:
+        self._chunk_tokens = chunk_tokens
+        self.chunks: list[Chunk] = []
+        self.messages: list[Message] = []
+        self._indices: list[int] = []
+        self._tokens = 0
+
+    @property
+    def room(self) -> int:
+        return self._chunk_tokens - self._tokens
+
+    def add(self, message: Message, index: int, tokens: int) -> None:
+        if tokens > self.room:
+            self.flush()
+        self.messages.append(message)
+        self._indices.append(index)
+        self._tokens += tokens
+
+    def flush(self) -> None:
+        if self.messages:
+            self.chunks.append(Chunk(tuple(self.messages), tuple(self._indices), self._tokens))
+        self.messages, self._indices, self._tokens = [], [], 0
+
+
+def _cut_message(message: Message, counter: TokenCounter, budget: int) -> Iterator[Message]:
+    """Yield pieces of at most `budget` tokens of content; a list of parts yields a piece a part or less."""
+    if isinstance(message.content, str):
+        for text in _cut_text(message.content, counter, budget):
+            yield Message(message.role, text)
+        return
+    for part in message.content:
+        if part.get("type") != "text":
+            yield Message(message.role, [part])
+            continue
+        for text in _cut_text(part["text"], counter, budget):
+            yield Message(message.role, [{"type": "text", "text": text}])
+
+
+def _cut_text(text: str, counter: TokenCounter, budget: int) -> Iterator[str]:
+    """Yield pieces whose concatenation is `text`."""
+    start = 0
+    while start < len(text):
+        window = text[start : start + budget * _CHARS_PER_TOKEN]
+        cut = _longest_prefix(window, counter, budget)
+        if start + cut < len(text):
+            cut = _boundary_before(window, cut)
+        yield window[:cut]
+        start += cut
+
+
+def _longest_prefix(text: str, counter: TokenCounter, budget: int) -> int:
+    """Return how many characters fit into `budget` tokens: at least one, so that cutting always ends."""
+    text = text[: budget * _CHARS_PER_TOKEN]
+    if counter.count(text) <= budget:
+        return len(text)
+    low, high = 1, len(text)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if counter.count(text[:middle]) <= budget:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _boundary_before(text: str, cut: int) -> int:
+    """Return the last paragraph, line, sentence or word end in the second half of `text[:cut]`, else `cut`."""
+    for mark in _BOUNDARIES:
+        place = text.rfind(mark, int(cut * _BOUNDARY_SHARE), cut)
+        if place > 0:
+            return place + len(mark)
+    return cut
+
+
+def _check_chunk_tokens(chunk_tokens: int) -> None:
+    if chunk_tokens < MIN_CHUNK_TOKENS:
+        raise ValueError(f"chunk_tokens is {chunk_tokens}; at least {MIN_CHUNK_TOKENS} are needed")
+
+
+def _split_history(raw: object, *, source: str, limits: HistoryLimits) -> tuple[dict[str, Any], list[Any]]:
+    """Check the outer form and return metadata and raw messages."""
+    metadata: object = {}
+    if isinstance(raw, dict):
+        metadata, raw = raw.get("metadata") or {}, raw.get("chat_history")
+    if not isinstance(metadata, dict):
+        raise DataFormatError("metadata is not an object; write one or leave it out", file=source, column="metadata")
+    if not isinstance(raw, list):
+        message = 'no list of messages; write {"metadata": {…}, "chat_history": [{"role": …, "content": …}]}'
+        raise DataFormatError(message, file=source, column="chat_history")
+    if len(raw) > limits.messages:
+        message = f"{len(raw):,} messages; {limits.messages:,} are allowed: split the history"
+        raise DataFormatError(message, file=source, column="chat_history")
+    try:
+        check_depth(raw, max_depth=limits.depth)
+    except FieldError as error:
+        raise DataFormatError(error.message, file=source, column="chat_history") from None
+    return metadata, raw
+
+
+def _read_bounded(path: Path, *, size_bytes: int, source: str) -> bytes:
+    try:
+        info = path.stat()
+        if not stat.S_ISREG(info.st_mode):
+            kind = "a folder" if stat.S_ISDIR(info.st_mode) else "not a regular file"
+            raise DataFormatError(f"this is {kind}; name a history file (JSON)", file=source)
+        if info.st_size > size_bytes:
+            found, allowed = info.st_size / 2**20, size_bytes / 2**20
+            raise DataFormatError(f"{found:.1f} MiB; {allowed:g} MiB are allowed: split the history", file=source)
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DataFormatError("the file does not exist; check the path", file=source) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataFormatError(
+            f"the file cannot be read ({reason}); check its name and permissions", file=source
+        ) from None

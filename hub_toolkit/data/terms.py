@@ -32,7 +32,9 @@ what what's whatever when where whether which while who whole whose why will wit
 working would wouldn't write writing written wrote year years yes yesterday yet you you'd you'll you're you've your yours
 yourself friday afternoon version text message email mail draft paragraph sentence letter note reply answer post caption
 translate translation polish tighten shorten rewrite edit wording tone sound sounds smoother warmer clearer concise dear
-regards cheers love best wishes kind many
+regards cheers love best wishes kind many list lists shortlist practical advice tips tip ideas option options recommend recommendations
+suggest suggestion suggestions compare comparison realistic specific useful prefer style overview guide checklist plain explain
+decent solid thanks focus focused actual kinds type types sense main clean clear natural better best worth
 """
 
 

@@ -145,7 +145,7 @@ def _price(piece: str) -> tuple[float, float, bool, bool]:
     word = piece if piece.isalpha() else piece[1:]
     if word.isascii() and word.isalpha():
         base, surcharge, is_word, is_english = _price_ascii_word(word)
-        return base + (0.7 if piece[0] == "\\" else 0.0), surcharge, is_word, is_english
+        return base + (1.0 if piece[0] == "\\" else 0.0), surcharge, is_word, is_english
     if (piece[0].isdigit() and piece.isascii()) or piece.isspace():
         return 1 + len(piece) // 32, 0.0, False, False
     if piece.isascii():

@@ -52,6 +52,11 @@ class MemoryStore:
         self._ready: dict[str, Checkpoint] = {}
         self._failed: dict[str, ProviderError] = {}
 
+    @property
+    def usage(self) -> Usage:
+        """The tokens of the memories that this process built or opened."""
+        return sum((state.usage for state in self._ready.values()), Usage())
+
     def path(self, link: str) -> Path:
         """Return the file of the memory of one history."""
         return self.folder / f"{Path(link).stem[:60]}-{hashlib.sha256(link.encode()).hexdigest()[:12]}.json"
@@ -149,7 +154,8 @@ class ContextSource:
         def load_long(link: str) -> tuple[Context, int]:
             return self._measured(read_history(load(link)))
 
-        self._load, self._load_long = load, load_long
+        self.load: Callable[[str], History] = load
+        self._load_long = load_long
         self._read_memories: dict[str, tuple[Context, int]] = {}
 
     async def read(self, donor: Sample) -> tuple[Context, int]:
@@ -163,7 +169,7 @@ class ContextSource:
         if reader == "memory":
             link = history_link(donor, self.config.context)
             if link not in self._read_memories:
-                self._read_memories[link] = self._measured(read_memory(await self.memories.build(link, self._load)))
+                self._read_memories[link] = self._measured(read_memory(await self.memories.build(link, self.load)))
             return self._read_memories[link]
         return self._measured(read_snippet(donor) if reader == "oracle" else read_nothing())
 

@@ -53,9 +53,7 @@ class EvalConfig:
 
     def __post_init__(self) -> None:
         if self.model == LEXICAL and self.task == "open":
-            raise PersonaMemError(
-                "the lexical answerer only picks among options; name a chat model for --task open (see `personamem models`)"
-            )
+            raise PersonaMemError("the lexical answerer only picks among options; name a chat model for --task open")
         if self.model == LEXICAL and self.reader == "memory" and self.builder == "agentic":
             raise PersonaMemError("the agentic builder needs a chat model; name one with --model, or use extractive")
         if self.is_counterfactual and self.reader == "none":

@@ -112,7 +112,9 @@ class Row:
 
         Raises: KeyError, TypeError: a field is missing or unknown.
         """
-        values = {field.name: line[field.name] for field in fields(cls) if field.name not in ("answer", "counterfactual")}
+        values = {
+            field.name: line[field.name] for field in fields(cls) if field.name not in ("answer", "counterfactual")
+        }
         values["options"] = tuple(line["options"]) if line["options"] is not None else None
         other = line["counterfactual"]
         counterfactual = Counterfactual(other["persona_id"], _read_answer(other)) if other is not None else None
@@ -199,16 +201,23 @@ def count_statuses(rows: Sequence[Row]) -> dict[str, int]:
     return {"rows": len(rows), **{status: found[status] for status in STATUSES}}
 
 
-def sum_tokens(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the tokens that the answers took, those of the counterfactual apart."""
+def sum_tokens(rows: Sequence[Row], memories: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the tokens that the run took, in all and by what they were for."""
     own = [row.answer for row in rows]
     other = [row.counterfactual.answer for row in rows if row.counterfactual is not None]
+    parts = {
+        "answers": {"input": sum(a.input_tokens for a in own), "output": sum(a.output_tokens for a in own)},
+        "counterfactual": {"input": sum(a.input_tokens for a in other), "output": sum(a.output_tokens for a in other)},
+        "memories": {
+            "input": memories["input_tokens"] if memories else 0,
+            "output": memories["output_tokens"] if memories else 0,
+        },
+    }
     return {
-        "input": sum(answer.input_tokens for answer in own),
-        "output": sum(answer.output_tokens for answer in own),
-        "counterfactual_input": sum(answer.input_tokens for answer in other),
-        "counterfactual_output": sum(answer.output_tokens for answer in other),
-        "is_estimated": any(answer.is_estimated for answer in (*own, *other)),
+        "input": sum(part["input"] for part in parts.values()),
+        "output": sum(part["output"] for part in parts.values()),
+        **parts,
+        "is_estimated": any(a.is_estimated for a in (*own, *other)) or bool(memories and memories["is_estimated"]),
     }
 
 

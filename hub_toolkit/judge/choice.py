@@ -7,7 +7,9 @@ import re
 LETTERS = "ABCD"
 
 # Every repetition is bounded: a reply of any length is read in linear time.
-_BOXED = r"\\boxed\s{0,3}\{\s{0,3}(?:\\text(?:bf|rm)?\{\s{0,3})?\*{0,2}\(?\s?(?P<boxed>[A-D])\s?[.)]{0,2}\*{0,2}\s{0,3}\}"
+_BOXED = (
+    r"\\boxed\s{0,3}\{\s{0,3}(?:\\text(?:bf|rm)?\{\s{0,3})?\*{0,2}\(?\s?(?P<boxed>[A-D])\s?[.)]{0,2}\*{0,2}\s{0,3}\}"
+)
 _BRACKETED = r"[(\[]\s?(?P<bracketed>[A-D])\s?[)\]]"
 # A bare letter must end there: no word ("The"), no compound ("D-day", "A's"), and no article ("A good one").
 _BARE = r"(?P<bare>[A-D])(?![\w'’-])(?!(?<=[Aa])[ \t]{1,3}(?!because\b|since\b|as\b|is\b)[^\W\d_])"

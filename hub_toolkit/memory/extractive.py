@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,12 +25,19 @@ SPAN_WORDS = 32
 CANDIDATES_PER_MESSAGE = 4
 MIN_SCORE = 0.4
 MIN_STEMS = 3
-MERGE_SIMILARITY = 0.3
-SAME_TOPIC_STEMS = 4
+MERGE_SIMILARITY = 0.25
+FULL_MERGE_SIMILARITY = 0.5
+UNSEEN_RARITY = 4.0
+"""The weight of a word that no bullet holds yet, about that of one in fifty bullets."""
 
 _HABIT = re.compile(
     r"\b(?:always|usually|still|every|tend|keep|kept|these days|lately|since|started|gave up|given up|no longer|instead of|rather|prefer|"
     r"like|love|enjoy|hate|avoid|drawn|need|want|new|bought|sold|signed up|booked|spent|finally|again|lately|habit|routine|used to|ever since)\b",
+    re.I,
+)
+_DIRECTIVE = re.compile(
+    r"^(?:also |now |and |then |please |yeah,? |yes,? |good\.? |ok(?:ay)?,? )*(?:give|make|narrow|include|add|keep|list|turn|convert|rank|compare|assume|help|show|"
+    r"tell|draft|write|rewrite|translate|explain|end|start|separate|mention|can you|could you|would you|do that|put|use|leave|change)\b",
     re.I,
 )
 _ADDRESS = re.compile(
@@ -69,6 +78,7 @@ class ExtractiveBuilder:
         """Return the memory after one chunk."""
         bullets, forgotten = list(document.bullets), document.forgotten
         stems = [_stems_of(bullet) for bullet in bullets]
+        rarity = _rarity(stems)
         for place, (message, index) in enumerate(zip(chunk.messages, chunk.indices, strict=True)):
             if message.role != "user":
                 continue
@@ -79,7 +89,7 @@ class ExtractiveBuilder:
                 continue
             for candidate in extract_candidates(message, index):
                 if not is_forgotten(candidate.span, forgotten):
-                    _merge(bullets, stems, candidate)
+                    _merge(bullets, stems, candidate, rarity)
         read = max((index + 1 for index in chunk.indices), default=document.read_messages)
         document = replace(document, forgotten=forgotten, read_messages=max(read, document.read_messages))
         return self._fit(number_bullets(document, bullets))
@@ -128,6 +138,8 @@ def _score(statement: Statement, stems: frozenset[str]) -> float:
     score = min(len(stems), 14) * 0.08 + min(habits, 4) * 0.15
     if statement.is_personal:
         score += 0.6
+    if _DIRECTIVE.search(statement.text):
+        score -= 0.4
     return score
 
 
@@ -147,26 +159,40 @@ def _stems_of(bullet: Bullet) -> frozenset[str]:
     return frozenset(stem for source in bullet.sources for stem in content_stems(source.span))
 
 
-def _similarity(known: frozenset[str], new: frozenset[str]) -> float:
-    shared = len(known & new)
-    if shared < 2:
+def _rarity(stems: Sequence[frozenset[str]]) -> dict[str, float]:
+    """Weigh each stem by how few bullets hold it."""
+    frequency = Counter(stem for known in stems for stem in known)
+    return {stem: math.log(1 + len(stems) / count) for stem, count in frequency.items()}
+
+
+def _similarity(known: frozenset[str], new: frozenset[str], rarity: dict[str, float]) -> float:
+    """Return how much of what a candidate says a bullet says already, by weight; 0 for fewer than two words."""
+    shared = known & new
+    if len(shared) < 2:
         return 0.0
-    return shared / min(len(known), len(new)) if shared < SAME_TOPIC_STEMS else 1.0
+    return sum(rarity.get(s, 0.0) for s in shared) / sum(rarity.get(s, UNSEEN_RARITY) for s in new)
 
 
-def _merge(bullets: list[Bullet], stems: list[frozenset[str]], candidate: _Candidate) -> None:
-    """Add a candidate to the bullet that says the same, or as a bullet of its own; `stems[i]` are those of `bullets[i]`."""
-    similarities = [_similarity(known, candidate.stems) for known in stems]
+def _needed_similarity(bullet: Bullet) -> float:
+    """A full bullet takes in only what is nearly the same, or it would swallow a whole field of interest."""
+    return FULL_MERGE_SIMILARITY if len(bullet.sources) == MAX_SOURCES else MERGE_SIMILARITY
+
+
+def _merge(bullets: list[Bullet], stems: list[frozenset[str]], candidate: _Candidate, rarity: dict[str, float]) -> None:
+    """Add a candidate to the bullet that says the same, or as its own; `stems[i]` are those of `bullets[i]`."""
+    similarities = [_similarity(known, candidate.stems, rarity) for known in stems]
     best = max(range(len(stems)), key=similarities.__getitem__, default=None)
     source = Source(candidate.index, candidate.span)
-    if best is None or similarities[best] < MERGE_SIMILARITY:
+    if best is None or similarities[best] < _needed_similarity(bullets[best]):
         bullets.append(Bullet("", candidate.span, (source,), candidate.score))
         stems.append(candidate.stems)
         return
     bullet = bullets[best]
     if any(s.index == candidate.index for s in bullet.sources):
         return
-    # The newest words speak for the bullet, since preferences change; the oldest source makes room.
-    sources = (source, *bullet.sources)[:MAX_SOURCES]
-    bullets[best] = replace(bullet, text=candidate.span, sources=sources, weight=bullet.weight + 0.5 * candidate.score)
+    # The newest words speak for the bullet, since preferences change, unless they only direct; the oldest make room.
+    first, rest = bullet.sources[0], bullet.sources[1:]
+    sources = (first, source, *rest) if _DIRECTIVE.search(candidate.span) else (source, first, *rest)
+    sources = sources[:MAX_SOURCES]
+    bullets[best] = replace(bullet, text=sources[0].span, sources=sources, weight=bullet.weight + 0.5 * candidate.score)
     stems[best] = _stems_of(bullets[best])

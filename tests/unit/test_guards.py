@@ -140,7 +140,7 @@ def test_documented_commands_exist() -> None:
 
 
 def test_every_make_target_in_the_readme_exists() -> None:
-    named = set(re.findall(r"\bmake (demo|test|check|bench|\w+)\b`", (ROOT / "README.md").read_text("utf-8")))
+    named = set(re.findall(r"`make ([\w-]+)", (ROOT / "README.md").read_text("utf-8")))
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
     assert {"demo", "test", "check", "bench"} <= targets
     assert named <= targets
@@ -149,7 +149,8 @@ def test_every_make_target_in_the_readme_exists() -> None:
 def test_help_is_fast_and_loads_no_command() -> None:
     script = (
         "import sys; from hub_toolkit.cli.main import main; main(['--help'], standalone_mode=False);"
-        "print([m for m in sys.modules if m.startswith('hub_toolkit.') and m.split('.')[1] not in ('cli','errors','settings')])"
+        "rooms = {m.split('.')[1] for m in sys.modules if m.startswith('hub_toolkit.')};"
+        "print(sorted(rooms - {'cli', 'errors', 'settings'}))"
     )
     seconds = []
     for _ in range(3):

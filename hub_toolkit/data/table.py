@@ -1,0 +1,78 @@
+"""CSV files read record by record, in bounded memory, without stopping at a bad one."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from hub_toolkit.errors import DataFormatError
+
+MAX_RECORD_BYTES = 16 * 2**20
+"""Longest record. Published rows stay below 1 MiB as text; images inside a question need the rest."""
+
+_DISCARD_BYTES = 2**20
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record. `row` 0 is the header. Bytes that are not UTF-8 are kept as lone surrogates."""
+
+    row: int
+    cells: list[str]
+
+
+def iter_records(stream: BinaryIO, *, file: str) -> Iterator[Record | DataFormatError]:
+    """Yield every record, or the error in its place; blank lines are skipped."""
+    if stream.read(len(_BOM)) != _BOM:
+        stream.seek(0)
+    row = 0
+    while True:
+        raw = _read_record(stream)
+        if raw is not None and not raw.strip():
+            if not raw:
+                return
+            continue
+        yield _too_long(file, row) if raw is None else _parse_record(raw, file=file, row=row)
+        row += 1
+
+
+def _read_record(stream: BinaryIO) -> bytes | None:
+    """Return the next record's bytes, empty at the end of the file, None (and skip it) where it is too long.
+
+    A record ends at the first line end at which its quotation marks are even in number.
+    """
+    lines: list[bytes] = []
+    size_bytes = num_quotes = 0
+    while True:
+        line = stream.readline(min(_DISCARD_BYTES, MAX_RECORD_BYTES + 1))
+        size_bytes += len(line)
+        num_quotes += line.count(b'"')
+        if size_bytes <= MAX_RECORD_BYTES:
+            lines.append(line)
+        else:
+            lines.clear()
+        if not line or (line.endswith(b"\n") and num_quotes % 2 == 0):
+            return b"".join(lines) if size_bytes <= MAX_RECORD_BYTES else None
+
+
+def _too_long(file: str, row: int) -> DataFormatError:
+    limit = f"{MAX_RECORD_BYTES // 2**20} MiB"
+    return DataFormatError(
+        f"the record is longer than {limit} and was skipped; shorten its cells, or close an open quotation mark",
+        file=file,
+        row=row or None,
+    )
+
+
+def _parse_record(raw: bytes, *, file: str, row: int) -> Record | DataFormatError:
+    if csv.field_size_limit() < MAX_RECORD_BYTES:  # the module's limit is the process's; raise it, never lower it
+        csv.field_size_limit(MAX_RECORD_BYTES)
+    text = raw.decode("utf-8", errors="surrogateescape")
+    try:
+        return Record(row, next(csv.reader([text], strict=True)))
+    except (csv.Error, StopIteration) as error:
+        message = f"broken CSV ({error}); write the file with a CSV library"
+        return DataFormatError(message, file=file, row=row or None)
