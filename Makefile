@@ -28,7 +28,7 @@ $(VENV)/pyvenv.cfg:
 .make/dev: EXTRAS := space,local,dev
 .make/demo .make/dev: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	@echo "installing .[$(EXTRAS)] into $(VENV) ..."
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	@$(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	@mkdir -p .make && touch $@
 
 demo: .make/demo
@@ -61,7 +61,7 @@ bench: .make/dev
 	else echo "no real data in $(DATA)/personamem_evo (make bench DATA=FOLDER): its figures are left out"; fi
 
 constraints: $(VENV)/pyvenv.cfg
-	@$(PY) -m pip install --quiet --disable-pip-version-check uv
+	@$(PY) -m pip install -qq --disable-pip-version-check uv
 	@$(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade \
 	  --extra space --extra local --extra dev --no-annotate --quiet -o constraints.txt
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from tqdm import tqdm
@@ -58,21 +59,19 @@ class ProgressBar:
     """One bar a stage, on a terminal only."""
 
     def __init__(self) -> None:
-        self._bar: tqdm[None] | None = None
-        self._stage = ""
+        self._bars: dict[str, tqdm[Any]] = {}
 
     def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        for bar in self._bars.values():
+            bar.close()
 
     def update(self, stage: str, done: int, total: int) -> None:
         """Show that `done` of `total` bytes of the stage are through."""
-        if self._bar is None or stage != self._stage:
-            self.__exit__()
-            is_hidden = not sys.stderr.isatty()
-            self._bar = tqdm(desc=stage, total=total, unit="B", unit_scale=True, disable=is_hidden, file=sys.stderr)
-            self._stage = stage
-        self._bar.update(done - self._bar.n)
+        bar = self._bars.get(stage)
+        if bar is None:
+            bar = tqdm(desc=stage, total=total, unit="B", unit_scale=True, disable=None, file=sys.stderr)
+            self._bars[stage] = bar
+        bar.update(done - bar.n)

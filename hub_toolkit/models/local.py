@@ -23,7 +23,7 @@ import httpx
 from hub_toolkit.data.tokens import TokenCounter
 from hub_toolkit.errors import ProviderError
 from hub_toolkit.models.base import Completion, GenerateConfig
-from hub_toolkit.models.fetch import SMOLLM2, cached_gguf
+from hub_toolkit.models.fetch import cached_gguf
 from hub_toolkit.types import Message, Usage
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class _Reply:
 
     on_piece: OnPiece
     pieces: list[str] = field(default_factory=list)
-    usage: Usage = Usage(is_estimated=True)
+    usage: Usage = field(default_factory=Usage)
     finish_reason: str | None = None
     error: dict[str, Any] | None = None
 
@@ -182,7 +182,7 @@ class _Runtime:
         request = body | {"stream": True, "stream_options": {"include_usage": True}}
         try:
             server.handle_chat_completions(request, reply.take)
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, TypeError, ValueError) as error:
             raise ProviderError(f"local/{REPO_ID} refused the messages: {error}", kind="bad_request") from error
         if reply.error is not None:
             raise _runtime_error(reply.error)
@@ -191,8 +191,9 @@ class _Runtime:
     def count(self, text: str) -> int:
         """Count tokens; special tokens in the text are read as text."""
         _, client = self._load()
+        content = text.encode("utf-8", "replace").decode()  # half a surrogate pair counts as a question mark
         try:
-            response = client.post("/tokenize", json={"content": text, "parse_special": False})
+            response = client.post("/tokenize", json={"content": content, "parse_special": False})
             tokens = response.raise_for_status().json()["tokens"]
         except (httpx.HTTPError, ValueError, KeyError) as error:
             raise ProviderError(f"local/{REPO_ID}: the tokenizer failed: {error}", kind="server") from error
@@ -228,7 +229,7 @@ class _Runtime:
             server = xllamacpp.Server(params)
         except RuntimeError as error:
             raise ProviderError(
-                f"local/{REPO_ID}: {self._gguf} could not be loaded ({error}): delete it and run `personamem models fetch`",
+                f"local/{REPO_ID}: {self._gguf} could not be loaded ({error}): run `personamem models fetch`",
                 kind="missing",
             ) from error
         client = httpx.Client(
@@ -255,7 +256,7 @@ def load(repo_id: str, options: LoadOptions) -> LocalModel:
     gguf = cached_gguf(options.settings.cache_dir)
     if gguf is None:
         raise ProviderError(
-            f"local/{REPO_ID}: {SMOLLM2.gguf_name} is not in {options.settings.cache_dir}: run `personamem models fetch`",
+            f"local/{REPO_ID}: its weights are not in {options.settings.cache_dir}: run `personamem models fetch`",
             kind="missing",
         )
     return LocalModel(gguf)

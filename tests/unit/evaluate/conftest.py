@@ -1,0 +1,63 @@
+"""Evaluations of the shipped dataset, set up in one line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub_toolkit.data.parse import load_samples, resolve_dataset, split_path
+from hub_toolkit.data.schema import Sample
+from hub_toolkit.data.tokens import EstimateCounter
+from hub_toolkit.evaluate.plan import EvalConfig
+from hub_toolkit.evaluate.record import RunRecord
+from hub_toolkit.evaluate.run import Progress, RunOptions, Setup, run_evaluation
+from hub_toolkit.memory.agentic import AgenticBuilder
+from hub_toolkit.memory.build import MemoryBuilder
+from hub_toolkit.memory.extractive import ExtractiveBuilder
+from hub_toolkit.models.base import ChatModel
+
+
+@cache
+def mini_samples() -> tuple[Sample, ...]:
+    return tuple(load_samples(resolve_dataset("mini"), "benchmark"))
+
+
+@dataclass
+class Evaluation:
+    """One `eval run`; `go` can be called again, with other options or another model of the same name."""
+
+    out: Path
+    folder: Path = field(default_factory=lambda: resolve_dataset("mini"))
+    samples: tuple[Sample, ...] = field(default_factory=mini_samples)
+    seen: list[Progress] = field(default_factory=list)
+
+    def go(self, model: ChatModel | None = None, *, options: RunOptions | None = None, **config: Any) -> RunRecord:
+        name = {"model": model.name} if model else {}
+        chosen = EvalConfig(dataset="mini", **name, **config)
+        counter = model.counter if model else EstimateCounter()
+
+        def make_builder() -> MemoryBuilder:
+            if chosen.builder == "agentic":
+                assert model is not None
+                return AgenticBuilder(model, cap_tokens=chosen.cap_tokens)
+            return ExtractiveBuilder(counter, cap_tokens=chosen.cap_tokens)
+
+        questions = split_path(self.folder, chosen.split)
+        setup = Setup(chosen, self.folder, questions, self.samples, model, counter, make_builder)
+        return asyncio.run(run_evaluation(setup, self.out, options=options, on_progress=self.seen.append))
+
+
+@pytest.fixture
+def evaluation(tmp_path: Path) -> Evaluation:
+    return Evaluation(tmp_path / "run")
+
+
+@pytest.fixture
+def new_evaluation(tmp_path: Path) -> Callable[[str], Evaluation]:
+    return lambda name: Evaluation(tmp_path / name)
