@@ -29,6 +29,7 @@ from hub_toolkit.data.history import load_history
 from hub_toolkit.data.parse import resolve_dataset
 from hub_toolkit.data.schema import History
 from hub_toolkit.data.tokens import EstimateCounter, count_messages
+from hub_toolkit.errors import PersonaMemError
 from hub_toolkit.memory.build import build_memory
 from hub_toolkit.memory.document import DEFAULT_CAP_TOKENS, MemoryDocument
 from hub_toolkit.memory.extractive import ExtractiveBuilder
@@ -82,7 +83,7 @@ def run_fresh(step: str, memory: Path, options: argparse.Namespace) -> dict[str,
     command += ["--session-messages", str(options.session_messages), "--step", step, "--memory", str(memory)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=STEP_TIMEOUT_S, check=False)
     if run.returncode != 0:
-        sys.exit(f"error: step {step} failed:\n{run.stderr.strip()}")
+        sys.exit(run.stderr.strip())
     figures: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
     return figures
 
@@ -132,7 +133,10 @@ def main() -> None:
     options = parser.parse_args()
     options.history = options.history or largest_mini_history()
     if options.step:
-        print(json.dumps(run_step(options.step, options.memory, options)))
+        try:
+            print(json.dumps(run_step(options.step, options.memory, options)))
+        except PersonaMemError as error:
+            sys.exit(f"error: {error}")
         return
     figures = measure(options)
     for name, value in figures.items():

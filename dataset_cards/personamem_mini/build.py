@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import hashlib
 import io
@@ -78,7 +79,8 @@ def write_history(path: Path, persona: dict[str, Any], blocks: list[Block], pers
 class Owner:
     """A persona or a twin with its two histories on disk."""
 
-    def __init__(self, number: int, twin: str | None) -> None:
+    def __init__(self, number: int, twin: str | None, out: Path) -> None:
+        self.out = out
         self.persona, blocks = load_persona(number)
         self.name = f"p{number}" + (f".{twin}" if twin else "")
         self.persona_id = number + (TWIN_OFFSET[twin] if twin else 0)
@@ -86,13 +88,14 @@ class Owner:
         self.blocks = {"32k": owner_blocks(blocks, twin)}
         if number in LONG_PERSONAS:
             self.blocks["128k"] = padded(self.blocks["32k"], number=number)
-        self.links = {}
-        self.messages = {}
+        self.links: dict[str, str] = {}
+        self.messages: dict[str, Messages] = {}
         for size, parts in self.blocks.items():
             self.links[size] = f"data/chat_history_{size}/chat_history_persona{self.persona_id}.json"
-            self.messages[size] = write_history(OUT / self.links[size], self.persona, parts, self.persona_id)
-        for table in (self.links, self.messages, self.blocks):
-            table.setdefault("128k", table["32k"])
+            self.messages[size] = write_history(out / self.links[size], self.persona, parts, self.persona_id)
+        self.links.setdefault("128k", self.links["32k"])
+        self.messages.setdefault("128k", self.messages["32k"])
+        self.blocks.setdefault("128k", self.blocks["32k"])
         self.raw_file = f"data/raw_data/raw_data_persona{self.persona_id}.json"
 
     def evidence(self, group_id: str) -> list[Block]:
@@ -187,7 +190,7 @@ def write_raw(owner: Owner) -> None:
     conversations: dict[str, list[dict[str, Any]]] = {}
     for block in owner.blocks["32k"]:
         conversations.setdefault(block.scenario, []).append({"id": block.block_id, "conversations": block.messages})
-    path = OUT / owner.raw_file
+    path = owner.out / owner.raw_file
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(
         {**owner.persona["expanded_persona"], "block_ids": {k: [c["id"] for c in v] for k, v in conversations.items()}},
@@ -198,13 +201,16 @@ def write_raw(owner: Owner) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=OUT, help="folder to write to")
+    out_folder = parser.parse_args().out
     faults = {n: f for n in PERSONAS if (f := check_persona(n))}
     if faults:
         raise SystemExit(json.dumps(faults, indent=1))
     for folder in ("benchmark", "data"):
-        shutil.rmtree(OUT / folder, ignore_errors=True)
-    owners = {o.name: o for n in PERSONAS for o in [Owner(n, None)]}
-    owners |= {o.name: o for n in range(5, 9) for twin in TWIN_OFFSET for o in [Owner(n, twin)]}
+        shutil.rmtree(out_folder / folder, ignore_errors=True)
+    owners = {o.name: o for n in PERSONAS for o in [Owner(n, None, out_folder)]}
+    owners |= {o.name: o for n in range(5, 9) for twin in TWIN_OFFSET for o in [Owner(n, twin, out_folder)]}
     for owner in owners.values():
         write_raw(owner)
     rows = group_rows(owners) + sensitive_rows(owners)
@@ -213,7 +219,7 @@ def main() -> None:
     writer = csv.DictWriter(out, fieldnames=sorted(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    path = OUT / "benchmark" / "text" / "benchmark.csv"
+    path = out_folder / "benchmark" / "text" / "benchmark.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(out.getvalue(), "utf-8", newline="")
     sizes = {o.name: (tokens_of(o.messages["32k"]), tokens_of(o.messages["128k"])) for o in owners.values()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,12 @@ class ProgressBar:
             # What was done before this session must not count for the rate.
             initial = progress.done if progress.stage == "answers" else 0
             self.bar = tqdm(
-                total=progress.total, initial=initial, desc=progress.stage, file=sys.stderr, disable=None, leave=False
+                total=progress.total,
+                initial=initial,
+                desc=progress.stage,
+                file=sys.stderr,
+                disable=None,
+                ncols=shutil.get_terminal_size().columns or 80,
             )
         tokens = f"{progress.input_tokens:,} in / {progress.output_tokens:,} out"
         self.bar.set_postfix(tokens=tokens, failed=progress.num_failed, refresh=False)

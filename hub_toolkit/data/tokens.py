@@ -119,6 +119,7 @@ class _Line(NamedTuple):
     num_english: int
 
 
+@lru_cache(maxsize=16_384)  # a memory is counted again after every chunk, mostly the same lines
 def _measure(line: str) -> _Line:
     base = surcharge = 0.0
     num_words = num_english = 0

@@ -41,7 +41,10 @@ class Checkpoint:
 
 
 class MemoryStore:
-    """The memories of one run, a file each: `MemoryDocument` as `personamem ask` reads it, with a checkpoint field."""
+    """The memories of one run, a file each: `MemoryDocument` as `personamem ask` reads it, with a checkpoint field.
+
+    `usage` is of the memories that are complete and were built or opened by this process.
+    """
 
     def __init__(self, folder: Path, config: EvalConfig, counter: TokenCounter, make_builder: BuilderFactory) -> None:
         self.folder = folder
@@ -49,13 +52,9 @@ class MemoryStore:
         self.counter = counter
         self.make_builder = make_builder
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.usage = Usage()
         self._ready: dict[str, Checkpoint] = {}
         self._failed: dict[str, ProviderError] = {}
-
-    @property
-    def usage(self) -> Usage:
-        """The tokens of the memories that this process built or opened."""
-        return sum((state.usage for state in self._ready.values()), Usage())
 
     def path(self, link: str) -> Path:
         """Return the file of the memory of one history."""
@@ -72,6 +71,7 @@ class MemoryStore:
             if link not in self._ready:
                 try:
                     self._ready[link] = await self._finish(link, load(link))
+                    self.usage += self._ready[link].usage
                 except ProviderError as error:
                     self._failed[link] = ProviderError(f"building the memory of {link}: {error}", kind=error.kind)
                     raise self._failed[link] from error

@@ -9,11 +9,14 @@ from typing import Any
 
 from hub_toolkit.errors import DataFormatError
 from hub_toolkit.evaluate.record import CHANCE, Answer, Row, RunRecord, count_statuses, load_record, load_rows
-from hub_toolkit.metrics.accuracy import Estimate, estimate_mean, group_accuracy, paired_lift
+from hub_toolkit.metrics.accuracy import NUM_RESAMPLES, Estimate, estimate_mean, group_accuracy, paired_lift
 from hub_toolkit.metrics.leakage import BASELINES, baseline_scores, length_weights
 from hub_toolkit.metrics.slices import distance_bin, slice_rows
 
 Report = dict[str, Any]
+
+NUM_SLICE_RESAMPLES = 2_000
+"""There are hundreds of topics."""
 
 SLICES: dict[str, Callable[[Row], str]] = {
     "pref_type": lambda row: row.pref_type,
@@ -107,19 +110,22 @@ def _score(record: RunRecord, rows: Sequence[Row], no_context: dict[str, Answer]
         "counterfactual_lift": _lift(scored, seed),
         "group_accuracy": asdict(groups),
         "breakdown": {
-            name: {value: accuracy(part, seed) for value, part in slice_rows(scored, key).items()}
+            name: {
+                value: accuracy(part, seed, num_resamples=NUM_SLICE_RESAMPLES)
+                for value, part in slice_rows(scored, key).items()
+            }
             for name, key in SLICES.items()
         },
         **{name: accuracy(part, seed) if part else None for name, part in apart.items()},
     }
 
 
-def accuracy(rows: Sequence[Row], seed: int) -> dict[str, Any]:
+def accuracy(rows: Sequence[Row], seed: int, *, num_resamples: int = NUM_RESAMPLES) -> dict[str, Any]:
     """Return the share answered right, unparsed and failed rows in the denominator, with the counts beside it."""
     points = [row.answer.points for row in rows]
     counts = count_statuses(rows)
     counts.pop("rows")
-    return {**_estimate(estimate_mean(points, _clusters(rows), seed=seed)), **counts}
+    return {**_estimate(estimate_mean(points, _clusters(rows), seed=seed, num_resamples=num_resamples)), **counts}
 
 
 def _baselines(rows: Sequence[Row], no_context: dict[str, Answer] | None, seed: int) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,7 +106,7 @@ async def run_evaluation(
 
 
 def _open_record(setup: Setup, dataset: dict[str, Any], out: Path) -> RunRecord:
-    """Return the record to go on with, or a new one.
+    """Return the record to go on with, or a new one, saved before any answer is.
 
     Raises: DataFormatError: the folder holds a run of another configuration.
     """
@@ -133,6 +132,7 @@ def _open_record(setup: Setup, dataset: dict[str, Any], out: Path) -> RunRecord:
     if old is None:
         if (out / JOURNAL_FILE).exists() or (out / SAMPLES_FILE).exists():
             raise DataFormatError("holds answers but no run.json; name another folder", file=str(out))
+        new.save(out)
         return new
     was, is_now = old.identity(), json.loads(encode_json(new.identity()))
     differences = list(_differences(was, is_now))
@@ -231,9 +231,12 @@ class _Run:
 
         async def build(link: str) -> None:
             nonlocal num_done
-            # The store keeps the error: every question on this memory fails with it below.
-            with suppress(ProviderError):
+            try:
                 await self.memories.build(link, self.contexts.load)
+            except ProviderError as error:
+                # The store keeps the error: every question on this memory fails with it below.
+                if self._is_hopeless(error):
+                    raise
             num_done += 1
             on_progress(self._progress("memories", num_done, len(links)))
 
@@ -254,6 +257,10 @@ class _Run:
 
         await _work_through(asks, ask_one, options.num_concurrent)
 
+    def _is_hopeless(self, error: ProviderError) -> bool:
+        has_answered = self.num_failed < len(self.entries) or self.memories.usage != Usage()
+        return error.kind in _HOPELESS and not has_answered
+
     async def _settle(self, ask: Ask) -> Entry:
         """Return the journal's entry for an ask: a reply, or why there is none.
 
@@ -266,7 +273,7 @@ class _Run:
             context, context_tokens = await self.contexts.read(ask.donor)
             completion = await self._answer(ask.sample, context)
         except ProviderError as error:
-            if error.kind in _HOPELESS and self.num_failed == len(self.entries):
+            if self._is_hopeless(error):
                 raise
             return {**entry, **empty, **usage, "error": f"{error.kind}: {error}"}
         return {

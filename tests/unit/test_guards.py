@@ -180,3 +180,10 @@ def test_wheel_holds_the_toolkit_alone(tmp_path: Path) -> None:
     assert any(re.fullmatch(r"hub_toolkit/data/mini/data/chat_history_32k/.+\.json", name) for name in packed)
     assert any(re.fullmatch(r"hub_toolkit/prompts/.+\.md", name) for name in packed)
     assert any(name.endswith("LICENSE") for name in names)
+
+
+def test_the_space_pins_what_the_tests_run_with() -> None:
+    pins = set(re.findall(r"^[\w.-]+==\S+", (ROOT / "constraints.txt").read_text("utf-8"), re.M))
+    wanted = re.findall(r"^[^#\s]+", (ROOT / "spaces" / "personamem" / "requirements.txt").read_text("utf-8"), re.M)
+    assert wanted
+    assert [line for line in wanted if line not in pins] == []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,20 +11,16 @@ from hub_toolkit.answer.mcq import Question, pose_question
 from hub_toolkit.answer.readers import read_memory
 from hub_toolkit.data.history import HistoryLimits
 from hub_toolkit.data.schema import History, Sample
-from hub_toolkit.data.tokens import TokenCounter
-from hub_toolkit.memory.build import MemoryBuilder, MemoryStep, stream_memory
 from hub_toolkit.memory.document import MemoryDocument
 from personamem_ui.support import Support, distinct_text, measure_support
 
 Phase = Literal["empty", "waiting", "building", "done", "stopped", "failed"]
 
-UPLOAD_LIMITS = HistoryLimits(size_bytes=8 * 1024 * 1024, num_messages=5_000, depth=16)
+UPLOAD_LIMITS = HistoryLimits(size_bytes=8 * 1024 * 1024, messages=5_000, depth=16)
 """What a visitor may upload: ten times the longest published history."""
 
 MAX_QUESTION_CHARACTERS = 2_000
 OPTION_SEED = 0
-PACE_S, MAX_PACE_S = 0.25, 2.0
-"""A chunk is read in milliseconds. So that eyes can follow, chunks come this far apart, and add this much in all."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +83,7 @@ class Session:
 
     def __deepcopy__(self, memo: dict[int, object]) -> Session:
         """A new visitor gets lists of their own; the history is never changed and may be shared."""
-        return Session(history=self.history, label=copy.copy(self.label), samples=self.samples)
+        return Session(history=self.history, label=self.label, samples=self.samples)
 
     @property
     def step(self) -> Step | None:
@@ -164,34 +158,3 @@ def ask_document(step: Step, text: str, samples: tuple[Sample, ...]) -> Asked:
     looked_for = distinct_text(question, support.pick) if support.pick is not None else ""
     used = relevant_bullets(step.document, looked_for)
     return Asked(text, step.number, tuple(b.id for b in used), sample, question, support)
-
-
-async def run_build(
-    session: Session, run: BuildRun, builder: MemoryBuilder, counter: TokenCounter, *, chunk_tokens: int
-) -> AsyncIterator[Step]:
-    """Add a step to the session after each chunk, until the end or the stop.
-
-    Raises: ProviderError, from the builder's model.
-    """
-    assert session.history is not None
-    session.phase = "building"
-    stepper = _Stepper(stream_memory(session.history, builder, counter, chunk_tokens=chunk_tokens), builder)
-    try:
-        while not run.stop.is_set():
-            made = await _unless_stopped(stepper.next(), run.stop)
-            if made is None or run.stop.is_set():
-                break
-            tokens = made.document.tokens(counter)
-            session.steps.append(Step(made.number, made.num_chunks, made.document, tokens))
-            yield session.steps[-1]
-            if made.number < made.num_chunks:
-                await _unless_stopped(asyncio.sleep(min(PACE_S, MAX_PACE_S / made.num_chunks)), run.stop)
-        if session.run is run and session.phase == "building":
-            session.phase = "done"
-    finally:
-        await stepper.close()
-
-
-async def _unless_stopped[T](work: asyncio.Future[T], stop: asyncio.Event) -> T | None:
-    """Wait for the work, or for the stop: then the work is cancelled."""
-    ...

@@ -38,7 +38,7 @@ class Evaluation:
     seen: list[Progress] = field(default_factory=list)
 
     def go(self, model: ChatModel | None = None, *, options: RunOptions | None = None, **config: Any) -> RunRecord:
-        name = {"model": model.name} if model else {}
+        name: dict[str, Any] = {"model": model.name} if model else {}
         chosen = EvalConfig(dataset="mini", **name, **config)
         counter = model.counter if model else EstimateCounter()
 

@@ -7,9 +7,11 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hub_toolkit.data.history import chunk_messages, load_history
 from hub_toolkit.errors import DataFormatError, ProviderError
 from hub_toolkit.evaluate.journal import lock_run
 from hub_toolkit.evaluate.record import load_rows
@@ -88,8 +90,10 @@ def test_memory_is_built_once_a_history_and_knows_no_question(evaluation: Evalua
     model = FakeModel(name="fake/hash")
     record = evaluation.go(model, builder="agentic", options=RunOptions(16))
     updates = [m[0].text for m in model.requests if m[0].role == "user" and "<chat>" in m[0].text]
-    assert len(updates) == len(set(updates))
-    assert record.memories is not None and record.memories["num_complete"] == 20
+    links = {sample.history_links["32k"] for sample in evaluation.samples}
+    histories = [load_history(evaluation.folder / link) for link in links]
+    assert len(updates) == sum(len(chunk_messages(history, model.counter)) for history in histories)
+    assert record.memories is not None and record.memories["num_complete"] == len(links)
     queries = {sample.user_query.text for sample in evaluation.samples}
     assert not any(query in update for query in queries for update in updates)
     asked = [m for m in model.requests if m[0].role == "system"]
@@ -143,10 +147,15 @@ def test_failing_memory_fails_its_rows_with_its_error(evaluation: Evaluation) ->
 
 @pytest.mark.parametrize("kind", ["auth", "missing", "refused"])
 def test_model_that_cannot_be_used_ends_the_run_and_fails_no_row(evaluation: Evaluation, kind: str) -> None:
-    with pytest.raises(ProviderError, match="out of order"):
-        evaluation.go(flaky(lambda _: True, kind=kind), reader="none")
-    record = evaluation.go(flaky(lambda _: False), reader="none")
-    assert record.counts["failed"] == 0
+    configs: list[dict[str, Any]] = [{"reader": "none"}, {"builder": "agentic"}]
+    for config in configs:
+        evaluation.out = evaluation.out.with_name(next(iter(config)))
+        model = flaky(lambda _: True, kind=kind)
+        with pytest.raises(ProviderError, match="out of order"):
+            evaluation.go(model, options=RunOptions(3), **config)
+        assert model.num_calls <= 3
+        record = evaluation.go(flaky(lambda _: False), **config)
+        assert record.counts["failed"] == 0
 
 
 def test_endpoint_that_dies_midway_fails_the_rest(evaluation: Evaluation) -> None:
@@ -199,7 +208,7 @@ def test_overflow_fails_the_row_unless_a_policy_is_named(new_evaluation: Callabl
 @pytest.mark.parametrize(
     "change", [{"seed": 1}, {"limit": 5}, {"reader": "oracle"}, {"cap_tokens": 512}, {"persona_system": "keep"}]
 )
-def test_another_configuration_is_refused(evaluation: Evaluation, change: dict[str, object]) -> None:
+def test_another_configuration_is_refused(evaluation: Evaluation, change: dict[str, Any]) -> None:
     evaluation.go(limit=4)
     with pytest.raises(DataFormatError, match="another configuration") as caught:
         evaluation.go(**{"limit": 4, **change})
@@ -234,7 +243,7 @@ def test_two_processes_cannot_write_one_run(evaluation: Evaluation) -> None:
 def test_foreign_answers_are_not_written_over(evaluation: Evaluation) -> None:
     evaluation.out.mkdir()
     (evaluation.out / "samples.jsonl").write_text("mine\n")
-    with pytest.raises(DataFormatError, match="no run.json"):
+    with pytest.raises(DataFormatError, match=r"no run\.json"):
         evaluation.go(limit=2)
     assert (evaluation.out / "samples.jsonl").read_text() == "mine\n"
 
