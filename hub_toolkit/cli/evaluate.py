@@ -144,16 +144,19 @@ class ProgressBar:
             self.stage = progress.stage
             # What was done before this session must not count for the rate.
             initial = progress.done if progress.stage == "answers" else 0
+            # A terminal that gives no size (0 × 0) gets the usual one; tqdm alone would draw nothing there.
+            size = shutil.get_terminal_size()
             self.bar = tqdm(
                 total=progress.total,
                 initial=initial,
                 desc=progress.stage,
                 file=sys.stderr,
                 disable=None,
-                ncols=shutil.get_terminal_size().columns or 80,
+                ncols=size.columns,
+                nrows=size.lines,
             )
-        tokens = f"{progress.input_tokens:,} in / {progress.output_tokens:,} out"
-        self.bar.set_postfix(tokens=tokens, failed=progress.num_failed, refresh=False)
+        tokens = f"{_short(progress.input_tokens)} in, {_short(progress.output_tokens)} out"
+        self.bar.set_postfix_str(f"{tokens}, {progress.num_failed} failed", refresh=False)
         self.bar.update(progress.done - self.bar.n)
 
     def close(self) -> None:
@@ -161,6 +164,10 @@ class ProgressBar:
         if self.bar is not None:
             self.bar.close()
             self.bar = None
+
+
+def _short(number: int) -> str:
+    return str(number) if number < 1000 else str(tqdm.format_sizeof(number))
 
 
 def _summary(record: RunRecord, out: Path) -> str:

@@ -91,8 +91,8 @@ class _Checker:
         duplicate = find_duplicate(row, seen, file=file)
         self.problems += problems + ([duplicate] if duplicate else [])
         bad_columns = {problem.column for problem in problems}
-        for size in CONTEXT_SIZES:
-            column = f"chat_history_{size}_link"
+        links = [column for size in CONTEXT_SIZES if (column := f"chat_history_{size}_link") in row.cells]
+        for column in links:
             if column not in bad_columns and (message := self._check_link(row.cells[column])):
                 self.problems.append(DataFormatError(message, file=file, row=row.number, column=column))
         if sample:

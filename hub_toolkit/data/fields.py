@@ -147,7 +147,7 @@ def check_depth(value: object, *, max_depth: int) -> None:
     while level:
         level = [child for node in level if isinstance(node, list | dict) for child in _children(node)]
         depth += 1
-        if depth > max_depth and any(isinstance(node, list | dict) for node in level):
+        if depth >= max_depth and any(isinstance(node, list | dict) for node in level):
             raise FieldError(f"the JSON is nested too deeply; {max_depth} levels are allowed")
 
 

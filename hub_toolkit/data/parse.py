@@ -120,6 +120,9 @@ def history_path(folder: Path, link: str) -> Path:
 def iter_rows(path: Path, *, file: str) -> Iterator[Row | DataFormatError]:
     """Yield every data row of a CSV, or what is wrong with it in its place; a file without rows yields one error."""
     try:
+        if not path.is_file():  # opening a pipe would wait for its writer
+            yield DataFormatError("is not a regular file; put the CSV in its place", file=file)
+            return
         with path.open("rb") as stream:
             yield from _iter_rows(iter_records(stream, file=file), file=file)
     except OSError as error:
@@ -137,7 +140,7 @@ def _iter_rows(records: Iterator[Record | DataFormatError], *, file: str) -> Ite
         yield DataFormatError("the column is missing; use the file as published", file=file, column=column)
     for column in sorted(repeated):
         yield DataFormatError("the column stands twice; remove one", file=file, column=column)
-    if missing or repeated:
+    if repeated:
         return
     for record in records:
         if isinstance(record, DataFormatError):
@@ -150,15 +153,21 @@ def _iter_rows(records: Iterator[Record | DataFormatError], *, file: str) -> Ite
 
 
 def parse_row(row: Row, *, split: Split, file: str) -> tuple[Sample | None, list[DataFormatError]]:
-    """Turn a row into a sample, or into everything that is wrong with it."""
+    """Turn a row into a sample, or into everything that is wrong with it.
+
+    A column that the whole file lacks is the header's problem, not each row's: the row only yields no sample.
+    """
+    absent = PARSERS.keys() - row.cells.keys()
     values: dict[str, Any] = {}
     problems = []
     for column, parse in (PARSERS | OUR_PARSERS).items():
+        if column in absent:
+            continue
         try:
             values[column] = parse(fields.check_decoded(row.cells.get(column, "")))
         except FieldError as error:
             problems.append(DataFormatError(error.message, file=file, row=row.number, column=column))
-    return (None if problems else _sample(row, values, split)), problems
+    return (None if problems or absent else _sample(row, values, split)), problems
 
 
 def _sample(row: Row, values: dict[str, Any], split: Split) -> Sample:

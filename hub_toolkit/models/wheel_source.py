@@ -23,7 +23,6 @@ MAX_STALLS = 3
 
 _PIP_TIMEOUT_S = 120
 _READ_TIMEOUT_S = 60
-_BLOCK_BYTES = 1 << 18
 
 Progress = Callable[[str, int, int], None]
 
@@ -123,7 +122,7 @@ def _download_rest(client: httpx.Client, url: str, part: Path, total: int, progr
             )
         done = start if is_rest else 0
         with part.open("ab" if is_rest else "wb") as target:
-            for block in response.iter_bytes(_BLOCK_BYTES):
+            for block in response.iter_bytes():
                 done += len(block)
                 target.write(block)
                 target.flush()

@@ -130,7 +130,10 @@ def render_memory(session: Session) -> str:
     """Return the bullets of the step on show, what it added and removed, and an open bullet's messages."""
     step = session.step
     if step is None:
-        return '<div class="pm-empty">The memory appears here, chunk by chunk. Click a bullet to see where it comes from.</div>'
+        return (
+            '<div class="pm-empty">The memory appears here, chunk by chunk. '
+            "Click a bullet to see where it comes from.</div>"
+        )
     document = step.document
     diff = diff_documents(session.previous_document, document)
     used = frozenset(session.asked.used_ids) if session.asked else frozenset[str]()
@@ -162,7 +165,9 @@ def _render_bullet(bullet: Bullet, diff: Diff, is_used: bool, session: Session) 
     if bullet.id in diff.changed:
         flags, classes = flags + '<span class="pm-flag is-changed">~ changed</span> ', classes + " is-changed"
     panel_id = f"pm-sources-{_e(bullet.id)}"
-    panel = f'<div class="pm-sources" id="{panel_id}">{_render_sources(bullet, session.history)}</div>' if is_open else ""
+    panel = (
+        f'<div class="pm-sources" id="{panel_id}">{_render_sources(bullet, session.history)}</div>' if is_open else ""
+    )
     controls = f' aria-controls="{panel_id}"' if is_open else ""
     return (
         f'<li class="{classes}"><button type="button" class="pm-open" data-bullet="{_e(bullet.id)}" '
@@ -237,7 +242,7 @@ def render_plot(steps: Iterable[Step], shown: int = 0) -> str:
     is_dotted = len(points) <= MAX_DOTS
     chosen = shown or len(steps)
     dots = "".join(
-        f'<circle class="{"is-shown" if number == chosen else ""}" cx="{x:.1f}" cy="{y:.1f}" r="{6 if number == chosen else 3.5}"/>'
+        _render_dot(x, y, is_shown=number == chosen)
         for number, (x, y) in enumerate(points, start=1)
         if is_dotted or number == chosen
     )
@@ -248,6 +253,11 @@ def render_plot(steps: Iterable[Step], shown: int = 0) -> str:
         f'<svg viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}" role="img" aria-label="{label}">'
         f'{_render_axes(cap, num_chunks)}<polyline points="{line}"/>{dots}</svg></figure>'
     )
+
+
+def _render_dot(x: float, y: float, *, is_shown: bool) -> str:
+    radius, name = (6, "is-shown") if is_shown else (3.5, "")
+    return f'<circle class="{name}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"/>'
 
 
 def _plot_x(number: int, num_chunks: int) -> float:

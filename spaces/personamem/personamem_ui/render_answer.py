@@ -7,15 +7,16 @@ from html import escape
 from hub_toolkit.answer.mcq import LETTERS
 from hub_toolkit.data.terms import content_stems
 from hub_toolkit.memory.document import Bullet
+from personamem_ui.render import render_alert
 from personamem_ui.sessions import Answer, Asked, Session
 from personamem_ui.support import distinct_text
-
-CHANCE = 0.25
 
 
 def render_asked(session: Session) -> str:
     """Return all that is known on the question asked: bullets, replies, options."""
     asked, step = session.asked, session.step
+    if session.ask_error:
+        return render_alert(session.ask_error)
     if asked is None or step is None:
         return ""
     by_id = {bullet.id: bullet for bullet in step.document.bullets}
@@ -82,8 +83,8 @@ def _render_options(asked: Asked) -> str:
     items = "".join(_render_option(asked, place) for place in range(len(asked.question.options)))
     return (
         "<h4>Which option the words point to</h4>"
-        '<p class="pm-small">No model: each bar says how much of the support in the memory\'s words falls to this option. '
-        "Without a memory nothing is known, and each has a quarter.</p>"
+        '<p class="pm-small">No model: each bar says how much of the support in the memory\'s words falls to this '
+        "option. Without a memory nothing is known, and each has a quarter.</p>"
         f'<ol class="pm-options">{items}</ol>{_render_verdict(asked)}'
     )
 
@@ -106,7 +107,8 @@ def _render_option(asked: Asked, place: int) -> str:
 def _render_bar(name: str, share: float, *, is_pale: bool = False) -> str:
     classes = "pm-bar is-pale" if is_pale else "pm-bar"
     return (
-        f'<div class="{classes}"><span>{name}</span><div aria-hidden="true"><i style="width:{share * 100:.1f}%"></i></div>'
+        f'<div class="{classes}"><span>{name}</span>'
+        f'<div aria-hidden="true"><i style="width:{share * 100:.1f}%"></i></div>'
         f"<b>{share * 100:.0f}&nbsp;%</b></div>"
     )
 
@@ -118,7 +120,9 @@ def _render_verdict(asked: Asked) -> str:
     verdict = "The memory points to no option"
     if asked.support.pick is not None:
         is_right = asked.support.pick == asked.question.gold_index
-        verdict = "The memory points to it" if is_right else f"The memory points to {LETTERS[asked.support.pick]} instead"
+        verdict = (
+            "The memory points to it" if is_right else f"The memory points to {LETTERS[asked.support.pick]} instead"
+        )
     return (
         f'<p class="pm-verdict" role="status">Right is <strong>{letter}</strong>, because of: '
         f"{escape(asked.sample.preference)}. {verdict}.</p>"

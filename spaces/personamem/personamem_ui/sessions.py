@@ -78,6 +78,7 @@ class Session:
     open_bullet: str | None = None
     error: str | None = None
     upload_error: str | None = None
+    ask_error: str | None = None
     asked: Asked | None = None
     run: BuildRun | None = None
 
@@ -112,7 +113,7 @@ class Session:
         if self.run is not None:
             self.run.stop.set()
         self.phase, self.steps, self.shown, self.open_bullet = "empty", [], 0, None
-        self.error, self.asked, self.run = None, None, None
+        self.error, self.ask_error, self.asked, self.run = None, None, None, None
 
     def start_run(self) -> BuildRun:
         """Clear what is there and begin a build."""
@@ -139,11 +140,15 @@ class Session:
             self.asked = None
 
     def ask(self, text: str) -> Asked | None:
-        """Take a question to the memory on show; None where one of the two is missing."""
+        """Take a question to the memory on show; None, and `ask_error`, where one of the two is missing."""
         step, text = self.step, text.strip()[:MAX_QUESTION_CHARACTERS]
-        if step is None or not text:
-            return None
-        self.asked = ask_document(step, text, self.samples)
+        self.asked, self.ask_error = None, None
+        if step is None:
+            self.ask_error = "There is no memory to ask yet. Press Build memory first."
+        elif not text:
+            self.ask_error = "There is no question. Write one, or choose an example."
+        else:
+            self.asked = ask_document(step, text, self.samples)
         return self.asked
 
 

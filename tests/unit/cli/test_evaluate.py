@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -71,3 +77,19 @@ def test_no_context_run_stands_beside_a_model(tmp_path: Path) -> None:
         assert result.exit_code == 0
     text = invoke("report", tmp_path / "run", "--no-context", tmp_path / "bare").stdout
     assert "not run" not in next(line for line in text.splitlines() if line.startswith("no context"))
+
+
+def test_progress_is_drawn_on_a_terminal_with_rate_tokens_and_failures(tmp_path: Path) -> None:
+    """On a pseudo-terminal that reports no size, as CI systems have them."""
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "hub_toolkit.cli.main", "eval", "run", "--data", "mini", "--model", "fake/hash"]
+    process = subprocess.Popen([*command, "--out", str(tmp_path)], stdout=subprocess.DEVNULL, stderr=follower)
+    os.close(follower)
+    drawn = b""
+    with suppress(OSError):  # the terminal is gone when the process has ended
+        while block := os.read(leader, 65536):
+            drawn += block
+    os.close(leader)
+    assert process.wait() == 0
+    assert b"answers: 100%" in drawn
+    assert re.search(rb"124/124 \[.*it/s, [\d.]+k in, \d+ out, 0 failed\]", drawn)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hub_toolkit.data import tokens
 from hub_toolkit.data.tokens import (
     IMAGE_TOKENS,
     MESSAGE_OVERHEAD_TOKENS,
@@ -51,18 +52,17 @@ def test_it_errs_high_by_at_most_ten_percent_on_real_histories(real_data: Path, 
 
 def test_a_whole_long_history_is_counted_quickly(real_data: Path) -> None:
     messages, counter = history_contents(real_data, "persona20"), EstimateCounter()
-    seconds = []
-    for _ in range(3):  # the best of three: the machine may be busy
-        start = time.perf_counter()
-        count_messages(counter, messages)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.3
+    tokens._measure.cache_clear()
+    tokens._price_cached.cache_clear()
+    start = time.process_time()  # the processor's time: the machine may be busy
+    count_messages(counter, messages)
+    assert time.process_time() - start < 0.3
 
 
 @pytest.mark.parametrize("kind", sorted(MEASURED))
 def test_it_does_not_fall_below_on_other_text(kind: str) -> None:
-    text, tokens = MEASURED[kind]
-    assert EstimateCounter().count(text) >= tokens
+    text, measured = MEASURED[kind]
+    assert EstimateCounter().count(text) >= measured
 
 
 def test_small_texts() -> None:

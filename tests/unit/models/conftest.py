@@ -1,10 +1,11 @@
-"""A loopback HTTP server whose answers a test writes."""
+"""A loopback HTTP server whose answers a test writes, and ways to ask it."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,13 +13,21 @@ from typing import Any
 
 import pytest
 
+from hub_toolkit.errors import ProviderError
+from hub_toolkit.models.base import Completion, GenerateConfig
+from hub_toolkit.models.openai_api import Endpoint, OpenAIModel
 from hub_toolkit.settings import Settings
+from hub_toolkit.types import Message
+
+KEY = "sk-very-secret-key-123"
+HELLO = [Message("user", "Hello")]
+HTML = "<!doctype html><html><body>Welcome to nginx</body></html>"
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 @dataclass
-class Endpoint:
+class Server:
     """Gives each answer once, the last one for ever; `requests` and `headers` are what came in."""
 
     base_url: str
@@ -58,7 +67,7 @@ def event_stream(*pieces: str, is_whole: bool = True) -> Answer:
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
+def endpoint() -> Iterator[Server]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -74,7 +83,7 @@ def endpoint() -> Iterator[Endpoint]:
             """Keep quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    seen = Endpoint(f"http://127.0.0.1:{server.server_address[1]}/v1")
+    seen = Server(f"http://127.0.0.1:{server.server_address[1]}/v1")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield seen
@@ -88,3 +97,51 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(
         base_url=None, api_key=None, model=None, cache_dir=tmp_path, server_port=0, num_concurrent=2, timeout_s=5
     )
+
+
+class Waits:
+    """Stands in for the clock: notes how long it was asked to wait."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+@pytest.fixture
+def waits() -> Waits:
+    return Waits()
+
+
+def open_model(server: Server, waits: Waits, **options: Any) -> OpenAIModel:
+    return OpenAIModel("m", Endpoint(server.base_url, KEY, **{"timeout_s": 5.0, **options}), sleep=waits)
+
+
+async def closing(model: OpenAIModel, work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await work
+    finally:
+        await model.close()
+
+
+def generate(model: OpenAIModel, config: GenerateConfig | None = None) -> Completion:
+    completion = asyncio.run(closing(model, model.generate(HELLO, config)))
+    assert isinstance(completion, Completion)
+    return completion
+
+
+async def collect(pieces: AsyncIterator[str], into: list[str]) -> list[str]:
+    async for piece in pieces:
+        into.append(piece)
+    return into
+
+
+def failure_of(model: OpenAIModel, *, is_streamed: bool = False) -> ProviderError:
+    work = collect(model.stream(HELLO), []) if is_streamed else model.generate(HELLO)
+    with pytest.raises(ProviderError) as caught:
+        asyncio.run(closing(model, work))
+    assert KEY not in f"{caught.value!r} {caught.value} {model!r}"
+    assert "127.0.0.1" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    return caught.value

@@ -6,10 +6,8 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
-from typing import Any
 
 import pytest
 
@@ -18,60 +16,7 @@ from hub_toolkit.models.base import ChatModel, Completion, GenerateConfig
 from hub_toolkit.models.openai_api import Endpoint, OpenAIModel, RetryPolicy
 from hub_toolkit.types import Message, Usage
 
-from .conftest import Answer, chat, event_stream, send
-from .conftest import Endpoint as Server
-
-KEY = "sk-very-secret-key-123"
-HELLO = [Message("user", "Hello")]
-HTML = "<!doctype html><html><body>Welcome to nginx</body></html>"
-
-
-class Waits:
-    """Stands in for the clock: notes how long it was asked to wait."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-
-    async def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
-
-
-@pytest.fixture
-def waits() -> Waits:
-    return Waits()
-
-
-def open_model(server: Server, waits: Waits, **options: Any) -> OpenAIModel:
-    return OpenAIModel("m", Endpoint(server.base_url, KEY, **{"timeout_s": 5.0, **options}), sleep=waits)
-
-
-async def closing(model: OpenAIModel, work: Coroutine[Any, Any, Any]) -> Any:
-    try:
-        return await work
-    finally:
-        await model.close()
-
-
-def generate(model: OpenAIModel, config: GenerateConfig | None = None) -> Completion:
-    completion = asyncio.run(closing(model, model.generate(HELLO, config)))
-    assert isinstance(completion, Completion)
-    return completion
-
-
-async def collect(pieces: AsyncIterator[str], into: list[str]) -> list[str]:
-    async for piece in pieces:
-        into.append(piece)
-    return into
-
-
-def failure_of(model: OpenAIModel, *, is_streamed: bool = False) -> ProviderError:
-    work = collect(model.stream(HELLO), []) if is_streamed else model.generate(HELLO)
-    with pytest.raises(ProviderError) as caught:
-        asyncio.run(closing(model, work))
-    assert KEY not in f"{caught.value!r} {caught.value} {model!r}"
-    assert "127.0.0.1" in str(caught.value)
-    assert "\n" not in str(caught.value)
-    return caught.value
+from .conftest import HELLO, HTML, KEY, Answer, Server, Waits, chat, closing, failure_of, generate, open_model, send
 
 
 def test_reply_request_and_usage(endpoint: Server, waits: Waits) -> None:
@@ -284,48 +229,6 @@ def test_parameters_that_the_endpoint_names_are_left_out(
     assert [generate(model).text, generate(model).text] == ["Hi", "Hi"]
     assert [gone in request for request in endpoint.requests] == [True, False, False]
     assert waits.seconds == []
-
-
-def test_stream(endpoint: Server, waits: Waits) -> None:
-    endpoint.answers = [send({}, status=503), event_stream("Good", " day", "")]
-    model = open_model(endpoint, waits)
-    assert asyncio.run(closing(model, collect(model.stream(HELLO), []))) == ["Good", " day"]
-    assert endpoint.requests[-1]["stream"] is True
-    assert waits.seconds == [0.5]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        event_stream("Good", is_whole=False),
-        event_stream(is_whole=False),
-        send(HTML, content_type="text/html"),
-        send("data: {not json\n\n", content_type="text/event-stream"),
-        send("data: [1]\n\ndata: [DONE]\n\n", content_type="text/event-stream"),
-    ],
-)
-def test_nonsense_stream(answer: Answer, endpoint: Server, waits: Waits) -> None:
-    endpoint.answers = [answer]
-    assert failure_of(open_model(endpoint, waits), is_streamed=True).kind == "bad_reply"
-    assert len(endpoint.requests) == 1
-
-
-def test_stream_that_is_cut_keeps_what_came_and_is_not_begun_anew(endpoint: Server, waits: Waits) -> None:
-    def cut(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Type", "text/event-stream")
-        handler.send_header("Content-Length", "5000")
-        handler.end_headers()
-        handler.wfile.write(b'data: {"choices": [{"delta": {"content": "Good"}}]}\n\n')
-        handler.close_connection = True
-
-    endpoint.answers = [cut]
-    model = open_model(endpoint, waits)
-    pieces: list[str] = []
-    with pytest.raises(ProviderError, match="the stream ended before the reply did"):
-        asyncio.run(closing(model, collect(model.stream(HELLO), pieces)))
-    assert pieces == ["Good"]
-    assert len(endpoint.requests) == 1
 
 
 def test_two_models_of_one_endpoint_share_its_limit(endpoint: Server, waits: Waits) -> None:

@@ -59,7 +59,8 @@ def _render_calls() -> dict[str, list[set[str]]]:
                     func=ast.Attribute(value=ast.Call(func=ast.Name(id="load_prompt"), args=[argument]), attr="render"),
                     keywords=keywords,
                 ):
-                    name = argument.value if isinstance(argument, ast.Constant) else constants[argument.id]
+                    literal = ast.unparse(argument)
+                    name = constants.get(literal) or ast.literal_eval(literal)
                     calls.setdefault(str(name), []).append({str(keyword.arg) for keyword in keywords})
     return calls
 

@@ -1,0 +1,85 @@
+"""`personamem demo`: the page of `spaces/personamem`, on this machine."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hub_toolkit.errors import PersonaMemError
+from hub_toolkit.settings import load_settings
+
+MAX_PORT = 65_535
+
+
+def find_page() -> Path:
+    """Return the page's folder in the checkout.
+
+    Raises: PersonaMemError: the toolkit was installed without its checkout.
+    """
+    folder = Path(__file__).resolve().parents[2] / "spaces" / "personamem"
+    if not (folder / "app.py").is_file():
+        raise PersonaMemError(
+            f"there is no page at {folder}: the installed package does not hold it; clone the repository and run "
+            "`make demo` there"
+        )
+    return folder
+
+
+def check_gradio() -> None:
+    """Raise PersonaMemError where the page's own dependency is missing; it is not imported yet."""
+    if importlib.util.find_spec("gradio") is None:
+        raise PersonaMemError(
+            "the page needs Gradio: run `pip install -c constraints.txt -e '.[space]'` in the checkout"
+        )
+
+
+def check_address(host: str, port: int) -> None:
+    """Raise PersonaMemError where nothing can listen at this address."""
+    if not 0 < port <= MAX_PORT:
+        raise PersonaMemError(f"{port} is no port (1 to {MAX_PORT:,}); choose one with --port or GRADIO_SERVER_PORT")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        raise PersonaMemError(
+            f"cannot listen on {host}:{port} ({getattr(error, 'strerror', None) or error}); is something running "
+            f"there? Choose another port: personamem demo --port {port + 1 if port < MAX_PORT else port - 1}"
+        ) from error
+
+
+def _open_page(folder: Path) -> tuple[Any, dict[str, Any]]:
+    sys.path.insert(0, str(folder))
+    page = importlib.import_module("personamem_ui.app")
+    return page.create_page(load_settings()), page.launch_options()
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--port", type=int, help="Port to listen on; default GRADIO_SERVER_PORT, else 7860.")
+def demo(host: str, port: int | None) -> None:
+    """Open the page on this machine: watch a history become a memory, and ask it."""
+    chosen = load_settings().server_port if port is None else port
+    folder = find_page()
+    check_gradio()
+    check_address(host, chosen)
+    click.echo("starting the page ...", err=True)
+    blocks, options = _open_page(folder)
+    try:
+        blocks.launch(server_name=host, server_port=chosen, prevent_thread_lock=True, quiet=True, **options)
+    except (OSError, ValueError) as error:
+        raise PersonaMemError(
+            f"the page cannot be served at {host}:{chosen} ({error}); choose another --port, and where a proxy is set, "
+            f"except this machine from it: NO_PROXY=127.0.0.1,localhost"
+        ) from error
+    click.echo(f"The page is at http://{'127.0.0.1' if host == '0.0.0.0' else host}:{chosen} (Ctrl-C ends it)")
+    blocks.block_thread()
