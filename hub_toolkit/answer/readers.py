@@ -10,7 +10,7 @@ from hub_toolkit.data.schema import History, Sample
 from hub_toolkit.data.tokens import TokenCounter, count_message, count_messages
 from hub_toolkit.errors import ProviderError
 from hub_toolkit.memory.document import MemoryDocument
-from hub_toolkit.prompts.render import load_prompt
+from hub_toolkit.prompts.render import escape_tags, load_prompt
 from hub_toolkit.types import Message
 
 Reader = Literal["none", "long_context", "memory", "oracle"]
@@ -62,7 +62,7 @@ def read_snippet(sample: Sample) -> Context:
 def read_memory(document: MemoryDocument) -> Context:
     """Return the memory as one system message; its text is the rendered memory alone."""
     text = document.render() if document.bullets else ""
-    message = Message("system", load_prompt("memory_context").render(memory=document.render()))
+    message = Message("system", load_prompt("memory_context").render(memory=escape_tags(document.render())))
     return Context((message,), text)
 
 

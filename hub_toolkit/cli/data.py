@@ -7,6 +7,7 @@ import json
 import click
 
 from hub_toolkit.data.check import CheckReport, SplitCounts, check_dataset
+from hub_toolkit.errors import DataFormatError
 
 
 @click.group()
@@ -23,7 +24,12 @@ def check(context: click.Context, path: str, is_json: bool) -> None:
 
     Exit status 1 where there are problems.
     """
-    report = check_dataset(path)
+    try:
+        report = check_dataset(path)
+    except DataFormatError as error:
+        if not is_json:
+            raise
+        report = CheckReport({}, (error,))
     if is_json:
         click.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))
     else:

@@ -146,8 +146,9 @@ def _starting_point(config: BuildConfig, history: History, builder: MemoryBuilde
 @click.option("--memory", "memory_file", type=click.Path(path_type=Path), required=True, help="A memory file.")
 @click.option("--model", help="The model that answers; without one, the bullets that an answer would use are shown.")
 @click.option("--base-url", help="Endpoint of an OpenAI-compatible model.")
-def ask(question: str, memory_file: Path, model: str | None, base_url: str | None) -> None:
-    """Answer a question from a memory."""
+@click.option("--max-tokens", type=click.IntRange(1), default=512, show_default=True, help="Longest answer.")
+def ask(question: str, memory_file: Path, model: str | None, base_url: str | None, max_tokens: int) -> None:
+    """Answer a question from a memory; the answer is printed as it comes."""
     document = MemoryDocument.load(memory_file)
     spec = model or load_settings().model
     if spec is None or spec == "lexical":
@@ -158,17 +159,17 @@ def ask(question: str, memory_file: Path, model: str | None, base_url: str | Non
         if not bullets:
             click.echo("- nothing in this memory: no bullet shares a word with the question")
         return
-    asyncio.run(_ask(question, document, spec, base_url))
-
-
-async def _ask(question: str, document: MemoryDocument, spec: str, base_url: str | None) -> None:
     chat_model = _load_chat_model(spec, base_url, None)
-    config = GenerateConfig()
+    asyncio.run(_ask(question, document, chat_model, GenerateConfig(max_tokens=max_tokens)))
+
+
+async def _ask(question: str, document: MemoryDocument, chat_model: ChatModel, config: GenerateConfig) -> None:
     try:
         window = Window(chat_model.context_tokens, config.max_tokens)
         question_messages = open_messages(Message("user", question))
         messages = fit_messages(read_memory(document), question_messages, chat_model.counter, window)
-        completion = await chat_model.generate(messages, config)
+        async for piece in chat_model.stream(messages, config):
+            click.echo(piece, nl=False)
     finally:
         await chat_model.close()
-    click.echo(completion.text.strip())
+    click.echo()

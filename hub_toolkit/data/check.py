@@ -9,7 +9,16 @@ from typing import Any
 
 from hub_toolkit.data.fields import FieldError
 from hub_toolkit.data.history import load_history
-from hub_toolkit.data.parse import Row, find_duplicate, iter_rows, link_path, parse_row, resolve_dataset, split_path
+from hub_toolkit.data.parse import (
+    Row,
+    find_duplicate,
+    is_within,
+    iter_rows,
+    link_path,
+    parse_row,
+    resolve_dataset,
+    split_path,
+)
 from hub_toolkit.data.schema import CONTEXT_SIZES, SPLITS, Modality, Sample, Split
 from hub_toolkit.errors import DataFormatError
 
@@ -74,7 +83,7 @@ class _Checker:
             return
         file = path.relative_to(self.folder).as_posix()
         counts = self.counts.setdefault(f"{split}_{modality}", SplitCounts())
-        if not path.resolve().is_relative_to(self.folder.resolve()):
+        if not is_within(path, self.folder):
             self.problems.append(DataFormatError("leads out of the folder through a symbolic link", file=file))
             return
         seen: dict[str, int] = {}

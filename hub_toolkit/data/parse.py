@@ -40,7 +40,7 @@ PARSERS: dict[str, Parser] = {
     "correct_answer": fields.parse_text,
     "incorrect_answers": fields.parse_incorrect_answers,
     "related_conversation_snippet": fields.parse_snippet,
-    "preference": fields.parse_text,
+    "preference": str,  # rows on sensitive strings may have none
     "prev_pref": fields.parse_optional_text,
     "pref_type": fields.parse_pref_type,
     "topic_preference": fields.parse_topic,
@@ -89,6 +89,14 @@ def split_path(folder: Path, split: Split, modality: Modality = "text") -> Path:
     return folder / "benchmark" / modality / f"{split}.csv"
 
 
+def is_within(path: Path, folder: Path) -> bool:
+    """Whether a file really lies in the folder, or in the blobs to which a snapshot in the Hub's cache points."""
+    roots = [folder.resolve()]
+    if roots[0].parent.name == "snapshots":
+        roots.append(roots[0].parents[1] / "blobs")
+    return any(path.resolve().is_relative_to(root) for root in roots)
+
+
 def link_path(folder: Path, link: str) -> Path:
     """Return the file behind a link of the CSV, which must stay inside the folder.
 
@@ -96,7 +104,7 @@ def link_path(folder: Path, link: str) -> Path:
     """
     path = folder / fields.parse_link(link)
     try:
-        is_inside = path.resolve().is_relative_to(folder.resolve())
+        is_inside = is_within(path, folder)
     except (OSError, RuntimeError) as error:
         raise FieldError(f"the link {fields.excerpt(link)} cannot be followed ({error})") from None
     if not is_inside:

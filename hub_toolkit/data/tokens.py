@@ -119,8 +119,12 @@ class _Line(NamedTuple):
     num_english: int
 
 
-@lru_cache(maxsize=16_384)  # a memory is counted again after every chunk, mostly the same lines
 def _measure(line: str) -> _Line:
+    """Price one line; short ones are kept, since a memory is counted after every chunk with mostly the same lines."""
+    return _measure_short(line) if len(line) <= _KEPT_LINE_CHARS else _measure_pieces(line)
+
+
+def _measure_pieces(line: str) -> _Line:
     base = surcharge = 0.0
     num_words = num_english = 0
     for piece in _PIECE.findall(line):
@@ -131,6 +135,10 @@ def _measure(line: str) -> _Line:
         num_words += is_word
         num_english += is_english
     return _Line(base, surcharge, num_words, num_english)
+
+
+_KEPT_LINE_CHARS = 400
+_measure_short = lru_cache(maxsize=16_384)(_measure_pieces)
 
 
 def _line_tokens(line: _Line, text_share: float) -> float:

@@ -21,7 +21,7 @@ from hub_toolkit.memory.document import (
 from hub_toolkit.memory.forgetting import forget_at, is_forgotten
 from hub_toolkit.memory.provenance import split_sentences
 from hub_toolkit.models.base import ChatModel, GenerateConfig
-from hub_toolkit.prompts.render import load_prompt
+from hub_toolkit.prompts.render import escape_tags, load_prompt
 from hub_toolkit.types import Message, Usage
 
 UPDATE_PROMPT = "memory_update"
@@ -82,18 +82,15 @@ class AgenticBuilder:
 
 
 def _render_memory(document: MemoryDocument) -> str:
-    lines = [f"- ({b.id}) {_escape(b.text)} [{', '.join(str(s.index) for s in b.sources)}]" for b in document.bullets]
+    lines = [
+        f"- ({b.id}) {escape_tags(b.text)} [{', '.join(str(s.index) for s in b.sources)}]" for b in document.bullets
+    ]
     return "\n".join(lines) or EMPTY_MEMORY
 
 
 def _render_chunk(chunk: Chunk) -> str:
     pairs = zip(chunk.messages, chunk.indices, strict=True)
-    return "\n\n".join(f"[{index}] {message.role}: {_escape(message.text)}" for message, index in pairs)
-
-
-def _escape(text: str) -> str:
-    """Keep chat text from closing the tags that hold it."""
-    return re.sub(r"<(?=/?(?:memory|chat)>)", "‹", text)
+    return "\n\n".join(f"[{index}] {message.role}: {escape_tags(message.text)}" for message, index in pairs)
 
 
 def parse_update(reply: str) -> list[_Line] | None:

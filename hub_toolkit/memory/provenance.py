@@ -40,15 +40,15 @@ _OTHERS_TEXT = re.compile(
     r"|\basked me to (?:turn|translate|correct|put|shorten|check|look|polish|read)\b"
     r"|\b(?:need|must|have|ought|want|going) to (?:answer|reply|respond)\b|\bmust answer\b|\b(?:answer|reply) (?:to )?(?:this|him|her|them)\b"
     rf"|\b(?:{_KIN}|{_NAME})\b[^.?!]{{0,60}}\b(?:must|has to|needs to) (?:hand in|write|send|submit|post)\b"
-    rf"|\b(?:{_NAME}) (?:has|is|wants|from)\b[^.?!]{{0,80}}\b(?:this|it|advert|text|the below)\b",
 )
 _OWN_FRAME = re.compile(
     r"\b(?:i wrote|i've written|i have written|my (?:own )?(?:draft|post|caption|letter|note|message|answer|reply|version|text|email|e-mail|profile|bio)"
-    r"|what i've (?:got|written)|my words|here's mine|i'm sending|i want to (?:send|post)|i've got so far|i wrote this myself)\b",
+    r"|what i've (?:got|written)|my words|here's mine|i'm sending|i want to (?:send|post)|i've got so far|i wrote this myself|i(?:'ve)? typed|this is to (?:my|the|our)|it goes to)\b",
     re.I,
 )
+_SALUTATION = re.compile(rf"\s*(?:Dear|Hi|Hello|Hey)?\s*(?P<name>{_NAME})\s*[,!]")
 _FICTION = re.compile(
-    r"\b(?:my (?:main )?character|protagonist|short story|a story|the story|my story|novel|fiction|screenplay|sketch about|poem about|made up|invented"
+    r"\b(?:my (?:main )?character|protagonist|short story|a story|the story|my story|(?:for|in|of) (?:a|my|the) novel|fiction|screenplay|sketch about|poem about|made up|invented"
     r"|narrator is|suppose (?:that |someone|somebody|a )|imagine (?:a|an|someone|somebody|that)|hypothetical(?:ly)?|role-?play|a scene)\b",
     re.I,
 )
@@ -95,6 +95,9 @@ def _pasted(text: str) -> tuple[str, str]:
 
 
 def _is_others_paste(frame: str, pasted: str) -> bool:
+    salutation = _SALUTATION.match(pasted)
+    if salutation and re.search(rf"\b{re.escape(salutation['name'])}\b", frame):
+        return False  # a letter to somebody of whom the user speaks is the user's own
     if re.search(r"^(?:from|subject):", pasted, re.I | re.M) and re.search(r"\b(?:got|received|from)\b", frame, re.I):
         return True
     return bool(_OTHERS_FRAME.search(frame) or _OTHERS_TEXT.search(frame)) and not _OWN_FRAME.search(frame)

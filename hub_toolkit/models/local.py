@@ -36,6 +36,9 @@ MAX_CONTEXT_TOKENS = 8192
 _MAX_THREADS = 8
 """A model of this size is not faster on more."""
 
+_REPEAT_PENALTY = 1.15
+"""Without one, a greedy reply of a model of this size ends in one sentence for ever."""
+
 _TOKENIZE_TIMEOUT_S = 60
 _SILENT = -1
 
@@ -117,6 +120,7 @@ class LocalModel:
             "temperature": config.temperature,
             "top_p": config.top_p,
             "stop": list(config.stop),
+            "repeat_penalty": _REPEAT_PENALTY,
             "cache_prompt": self._reuse_prompts,
         }
         return body if config.seed is None else body | {"seed": config.seed}

@@ -36,6 +36,11 @@ class Prompt:
         return _PLACEHOLDER.sub(lambda match: values[match.group(1)], self.text)
 
 
+def escape_tags(text: str) -> str:
+    """Keep material from closing, or opening, the tags that mark it off in a prompt."""
+    return re.sub(r"<(?=\s*/?\s*(?:memory|chat)\b)", "‹", text, flags=re.I)
+
+
 @cache
 def load_prompt(name: str) -> Prompt:
     """Load `prompts/<name>.md` from the package.

@@ -48,8 +48,9 @@ def render_banner(choice: ModelChoice) -> str:
     else:
         text = (
             "<strong>No model is installed.</strong> The page still builds the memory, and shows which bullets an "
-            "answer would use and which option they point to. For answers, run <code>personamem models fetch</code> (the "
-            "very small SmolLM2-135M: it shows that generation works, and is too weak for quality), or connect a real one."
+            "answer would use and which option they point to. For answers, run <code>personamem models fetch</code> "
+            "(the very small SmolLM2-135M: it shows that generation works, and is too weak for quality), or connect a "
+            "real one."
         )
     return f'<div class="pm-banner" role="note"><p>{text}</p>{CONNECT}</div>'
 
@@ -96,6 +97,16 @@ def launch_options() -> dict[str, Any]:
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
     theme = gr.themes.Default(
         primary_hue="indigo", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "Consolas", "monospace"]
+    ).set(
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+        input_placeholder_color="*neutral_500",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
     )
     return {
         "theme": theme,

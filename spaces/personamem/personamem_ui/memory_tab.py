@@ -31,11 +31,21 @@ PAGE_CHUNK_TOKENS = 2_000
 HEAVY, NUM_HEAVY = "heavy", 4
 """Builds and answers share one queue with this many places."""
 
-BULLET_JS = (
-    "element.addEventListener('click', (event) => {"
-    " const button = event.target.closest('[data-bullet]');"
-    " if (button) trigger('click', {bullet: button.dataset.bullet}); });"
-)
+BULLET_JS = """
+let is_clicked = false;
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-bullet]');
+  if (!button) return;
+  is_clicked = true;
+  trigger('click', {bullet: button.dataset.bullet});
+});
+watch('value', () => {
+  const panel = is_clicked && element.querySelector('.pm-sources');
+  is_clicked = false;
+  if (panel) panel.scrollIntoView({block: 'nearest'});
+});
+"""
+"""A click names its bullet; the messages that open are brought into view."""
 
 Show = Callable[[Session], list[Any]]
 

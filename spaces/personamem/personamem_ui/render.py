@@ -111,7 +111,7 @@ def _status_text(session: Session, newest: Step | None) -> str:
         f"{newest.tokens:,} of {newest.document.cap_tokens:,} tokens, {plural(len(newest.document.bullets), 'bullet')}"
     )
     starts = {
-        "building": f"Reading: {place} done",
+        "building": f"Reading: {place}",
         "done": f"Done: {place}",
         "stopped": f"Stopped after {place}. What was read so far stays",
         "failed": f"Broken off after {place}. What was read so far stays",
@@ -136,13 +136,13 @@ def render_memory(session: Session) -> str:
         )
     document = step.document
     diff = diff_documents(session.previous_document, document)
-    used = frozenset(session.asked.used_ids) if session.asked else frozenset[str]()
-    items = "".join(_render_bullet(b, diff, b.id in used, session) for b in document.bullets)
+    used = frozenset(b.id for b in session.asked.used) if session.asked else frozenset[str]()
+    items = "".join(_render_bullet(b, diff, b.id in used, session) for b in reversed(document.bullets))
     if not items:
         items = '<li class="pm-empty">Nothing worth remembering so far.</li>'
     return (
         f"{_render_diff_line(step, diff)}"
-        f'<ul class="pm-bullets" aria-label="Bullets of the memory">{items}</ul>{_render_removed(diff)}'
+        f'<ul class="pm-bullets" aria-label="Bullets of the memory, newest first">{items}</ul>{_render_removed(diff)}'
     )
 
 

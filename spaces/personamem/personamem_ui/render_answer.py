@@ -6,7 +6,6 @@ from html import escape
 
 from hub_toolkit.answer.mcq import LETTERS
 from hub_toolkit.data.terms import content_stems
-from hub_toolkit.memory.document import Bullet
 from personamem_ui.render import render_alert
 from personamem_ui.sessions import Answer, Asked, Session
 from personamem_ui.support import distinct_text
@@ -14,16 +13,14 @@ from personamem_ui.support import distinct_text
 
 def render_asked(session: Session) -> str:
     """Return all that is known on the question asked: bullets, replies, options."""
-    asked, step = session.asked, session.step
+    asked = session.asked
     if session.ask_error:
         return render_alert(session.ask_error)
-    if asked is None or step is None:
+    if asked is None:
         return ""
-    by_id = {bullet.id: bullet for bullet in step.document.bullets}
-    used = [by_id[key] for key in asked.used_ids if key in by_id]
     return (
         f'<p class="pm-question"><span>Question</span> {escape(asked.text)}</p>'
-        f"{_render_used(asked, used)}{_render_answers(asked)}{_render_options(asked)}"
+        f"{_render_used(asked)}{_render_answers(asked)}{_render_options(asked)}"
     )
 
 
@@ -34,13 +31,13 @@ def _looked_for(asked: Asked) -> str:
     return distinct_text(asked.question, asked.support.pick)
 
 
-def _render_used(asked: Asked, used: list[Bullet]) -> str:
+def _render_used(asked: Asked) -> str:
     place = f"the memory after chunk {asked.step_number}"
-    if not used:
+    if not asked.used:
         reason = "no bullet shares a word with the question" if asked.question is None else "it fits no option"
         return f'<h4>Bullets that an answer would use</h4><p class="pm-empty">None in {place}: {reason}.</p>'
     stems = frozenset(content_stems(_looked_for(asked)))
-    items = "".join(f"<li>{mark_words(bullet.text, stems)}</li>" for bullet in used)
+    items = "".join(f"<li>{mark_words(bullet.text, stems)}</li>" for bullet in asked.used)
     by = "the words of the question"
     if asked.support is not None and asked.support.pick is not None:
         by = f"the words of option {LETTERS[asked.support.pick]}, to which it points"

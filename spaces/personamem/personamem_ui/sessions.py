@@ -11,7 +11,7 @@ from hub_toolkit.answer.mcq import Question, pose_question
 from hub_toolkit.answer.readers import read_memory
 from hub_toolkit.data.history import HistoryLimits
 from hub_toolkit.data.schema import History, Sample
-from hub_toolkit.memory.document import MemoryDocument
+from hub_toolkit.memory.document import Bullet, MemoryDocument
 from personamem_ui.support import Support, distinct_text, measure_support
 
 Phase = Literal["empty", "waiting", "building", "done", "stopped", "failed"]
@@ -48,7 +48,7 @@ class Asked:
 
     text: str
     step_number: int
-    used_ids: tuple[str, ...]
+    used: tuple[Bullet, ...]
     sample: Sample | None = None
     question: Question | None = None
     support: Support | None = None
@@ -157,9 +157,9 @@ def ask_document(step: Step, text: str, samples: tuple[Sample, ...]) -> Asked:
     sample = next((s for s in samples if s.user_query.text.strip() == text), None)
     if sample is None:
         used = relevant_bullets(step.document, text)
-        return Asked(text, step.number, tuple(b.id for b in used))
+        return Asked(text, step.number, tuple(used))
     question = pose_question(sample, OPTION_SEED)
     support = measure_support(read_memory(step.document).text, question)
     looked_for = distinct_text(question, support.pick) if support.pick is not None else ""
     used = relevant_bullets(step.document, looked_for)
-    return Asked(text, step.number, tuple(b.id for b in used), sample, question, support)
+    return Asked(text, step.number, tuple(used), sample, question, support)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub_toolkit.data import tokens
 from hub_toolkit.data.tokens import (
     IMAGE_TOKENS,
     MESSAGE_OVERHEAD_TOKENS,
@@ -50,15 +48,6 @@ def test_it_errs_high_by_at_most_ten_percent_on_real_histories(real_data: Path, 
     assert contents <= count_messages(counter, messages) <= MAX_EXCESS * HISTORIES[persona]
 
 
-def test_a_whole_long_history_is_counted_quickly(real_data: Path) -> None:
-    messages, counter = history_contents(real_data, "persona20"), EstimateCounter()
-    tokens._measure.cache_clear()
-    tokens._price_cached.cache_clear()
-    start = time.process_time()  # the processor's time: the machine may be busy
-    count_messages(counter, messages)
-    assert time.process_time() - start < 0.3
-
-
 @pytest.mark.parametrize("kind", sorted(MEASURED))
 def test_it_does_not_fall_below_on_other_text(kind: str) -> None:
     text, measured = MEASURED[kind]
@@ -73,9 +62,8 @@ def test_small_texts() -> None:
 
 @pytest.mark.parametrize("text", ["x" * 1_000_000, " " * 1_000_000, "\r" * 1_000_000, "a b" * 300_000])
 def test_odd_long_texts_are_counted_in_linear_time(text: str) -> None:
-    start = time.perf_counter()
+    # A quadratic count would run into the suite's timeout.
     assert EstimateCounter().count(text) > 0
-    assert time.perf_counter() - start < 5
 
 
 def test_a_message_adds_its_overhead_and_its_images() -> None:

@@ -37,5 +37,5 @@ def test_empty_memory_reads_as_the_paper_says() -> None:
 def test_a_bad_file_is_one_clear_error(tmp_path: Path, text: str) -> None:
     path = tmp_path / "memory.json"
     path.write_text(text, "latin-1")
-    with pytest.raises(DataFormatError, match="memory.json"):
+    with pytest.raises(DataFormatError, match=r"memory\.json"):
         MemoryDocument.load(path)
