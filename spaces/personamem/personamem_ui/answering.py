@@ -22,7 +22,7 @@ from personamem_ui.sessions import Answer, Asked
 ModelKind = Literal["endpoint", "local", "none"]
 LOCAL_MODEL = "local/SmolLM2-135M-Instruct"
 REFRESH_S = 0.15
-MAX_ANSWER_TOKENS: dict[ModelKind, int] = {"endpoint": 700, "local": 160, "none": 0}
+MAX_ANSWER_TOKENS: dict[ModelKind, int] = {"endpoint": 700, "local": 200, "none": 0}
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class PageModel:
 
     async def answer(self, asked: Asked, document: MemoryDocument) -> AsyncIterator[None]:
         """Write both replies into `asked`, yielding whenever there is more to show."""
-        asked.model_name = self.choice.spec
+        asked.model_name, asked.max_answer_tokens = self.choice.spec, MAX_ANSWER_TOKENS[self.choice.kind]
         asked.with_memory, asked.without_memory = Answer(), Answer()
         tasks = {
             asyncio.create_task(self._write(asked.with_memory, read_memory(document), asked.text)),

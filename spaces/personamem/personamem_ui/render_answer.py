@@ -57,7 +57,8 @@ def mark_words(text: str, stems: frozenset[str]) -> str:
 def _render_answers(asked: Asked) -> str:
     if asked.with_memory is None or asked.without_memory is None:
         return ""
-    by = f'<p class="pm-small">Written by {escape(asked.model_name or "")}.</p>'
+    limit = f"cut at {asked.max_answer_tokens} tokens"
+    by = f'<p class="pm-small">Written by {escape(asked.model_name or "")}; {limit}.</p>'
     return (
         f'<h4>Answers</h4><div class="pm-answers">{_render_answer("With memory", asked.with_memory)}'
         f"{_render_answer('Without memory', asked.without_memory)}</div>{by}"

@@ -53,6 +53,7 @@ class Asked:
     question: Question | None = None
     support: Support | None = None
     model_name: str | None = None
+    max_answer_tokens: int = 0
     with_memory: Answer | None = None
     without_memory: Answer | None = None
     is_gold_shown: bool = False
