@@ -103,7 +103,8 @@ async def _build_with_progress(
     with tqdm(desc="memory", unit="chunk", disable=None) as bar:
 
         def on_step(step: MemoryStep) -> None:
-            step.document.save(config.out, counter)
+            if step.is_whole:
+                step.document.save(config.out, counter)
             bar.total = step.num_chunks
             bar.set_postfix(bullets=len(step.document.bullets), faults=len(step.document.faults))
             bar.update()

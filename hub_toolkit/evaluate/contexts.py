@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hub_toolkit.answer.readers import Context, read_history, read_memory, read_nothing, read_snippet
-from hub_toolkit.data.history import chunk_messages, load_history
+from hub_toolkit.data.history import load_history
 from hub_toolkit.data.parse import history_path
 from hub_toolkit.data.schema import History, Sample
 from hub_toolkit.data.tokens import TokenCounter
@@ -84,18 +84,12 @@ class MemoryStore:
             state = Checkpoint(builder.empty(), Usage(), is_complete=False)
         if state.is_complete:
             return state
-        chunks = chunk_messages(
-            history, self.counter, chunk_tokens=self.config.chunk_tokens, start=state.document.read_messages
-        )
-        starts = [chunk.indices[0] for chunk in chunks]
         steps = stream_memory(
             history, builder, self.counter, document=state.document, chunk_tokens=self.config.chunk_tokens
         )
         async for step in steps:
             state = Checkpoint(step.document, state.usage + step.usage, is_complete=False)
-            # A message that is split over chunks can only be taken up again at its start.
-            is_inside_message = step.number < len(starts) and starts[step.number] < step.document.read_messages
-            if self.config.builder == "agentic" and not is_inside_message:
+            if self.config.builder == "agentic" and step.is_whole:
                 self._save(link, state)
         state = Checkpoint(state.document, state.usage, is_complete=True)
         self._save(link, state)

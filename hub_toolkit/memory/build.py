@@ -37,12 +37,16 @@ class MemoryBuilder(Protocol):
 
 @dataclass(frozen=True)
 class MemoryStep:
-    """The memory after chunk `number` (from 1) of `num_chunks`; `usage` is of this step alone."""
+    """The memory after chunk `number` (from 1) of `num_chunks`; `usage` is of this step alone.
+
+    `is_whole`: the chunk does not end inside a message that was split, so that one can go on from here later.
+    """
 
     number: int
     num_chunks: int
     document: MemoryDocument
     usage: Usage
+    is_whole: bool = True
 
 
 async def stream_memory(
@@ -66,7 +70,8 @@ async def stream_memory(
         used = Usage(
             after.input_tokens - before.input_tokens, after.output_tokens - before.output_tokens, after.is_estimated
         )
-        yield MemoryStep(number, len(chunks), current, used)
+        is_whole = number == len(chunks) or chunks[number].indices[0] != chunk.indices[-1]
+        yield MemoryStep(number, len(chunks), current, used, is_whole)
 
 
 async def build_memory(

@@ -64,6 +64,7 @@ class ExtractiveBuilder:
     def __init__(self, counter: TokenCounter, *, cap_tokens: int = DEFAULT_CAP_TOKENS) -> None:
         self.counter = counter
         self.cap_tokens = cap_tokens
+        self._stems: dict[str, tuple[tuple[Source, ...], frozenset[str]]] = {}
         # A document changes by a few bullets a chunk: what one line costs is counted once.
         self._line_tokens = lru_cache(maxsize=16384)(lambda line: counter.count(line + "\n"))
 
@@ -77,7 +78,7 @@ class ExtractiveBuilder:
     async def update(self, document: MemoryDocument, chunk: Chunk) -> MemoryDocument:
         """Return the memory after one chunk."""
         bullets, forgotten = list(document.bullets), document.forgotten
-        stems = [_stems_of(bullet) for bullet in bullets]
+        stems = [self._known_stems(bullet) for bullet in bullets]
         rarity = _rarity(stems)
         for place, (message, index) in enumerate(zip(chunk.messages, chunk.indices, strict=True)):
             if message.role != "user":
@@ -93,6 +94,13 @@ class ExtractiveBuilder:
         read = max((index + 1 for index in chunk.indices), default=document.read_messages)
         document = replace(document, forgotten=forgotten, read_messages=max(read, document.read_messages))
         return self._fit(number_bullets(document, bullets))
+
+    def _known_stems(self, bullet: Bullet) -> frozenset[str]:
+        """Return a bullet's stems; those of sources seen in the last update are at hand."""
+        known = self._stems.get(bullet.id)
+        if known is None or known[0] is not bullet.sources:
+            known = self._stems[bullet.id] = (bullet.sources, _stems_of(bullet))
+        return known[1]
 
     def _fit(self, document: MemoryDocument) -> MemoryDocument:
         """Shorten all bullets alike until they fit, and only then drop the lightest."""

@@ -74,3 +74,16 @@ def test_parse_update() -> None:
     lines = parse_update("1. (m4) Knits [3, 5]\n* Bakes")
     assert lines is not None
     assert [(x.bullet_id, x.text, x.cited) for x in lines] == [("m4", "Knits", (3, 5)), (None, "Bakes", ())]
+
+
+def test_a_step_inside_a_split_message_is_no_place_to_go_on_from() -> None:
+    chat = parse_history(
+        [{"role": "user", "content": "I swim before work. " * 40}, {"role": "user", "content": "Hi."}], source="t"
+    )
+    model = FakeModel(lambda _: "- Swims before work [0]")
+    steps: list[bool] = []
+    asyncio.run(build_memory(chat, AgenticBuilder(model), model.counter, chunk_tokens=80,
+                             on_step=lambda step: steps.append(step.is_whole)))  # fmt: skip
+    assert len(steps) > 2
+    assert steps[-1]
+    assert not steps[0]
