@@ -50,6 +50,9 @@ bench: .make/dev
 	@$(PY) benchmarks/memory_build.py
 	@echo "== readers on PersonaMem-mini: benchmarks/mini_eval.py"
 	@$(PY) benchmarks/mini_eval.py
+	@if command -v chromium >/dev/null 2>&1; then \
+	  echo "== the page: benchmarks/page_paint.py"; $(PY) benchmarks/page_paint.py; \
+	else echo "no chromium: benchmarks/page_paint.py is left out"; fi
 	@if [ -d "$(DATA)/personamem_evo" ]; then \
 	  echo "== real history: benchmarks/memory_build.py"; \
 	  $(PY) benchmarks/memory_build.py --history $(DATA)/personamem_evo/histories/*persona20.json || exit 1; \

@@ -34,9 +34,9 @@ BROWSER_FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium."""
+    """A headless Chromium. Of one module: while Playwright is open, no other test can run an event loop."""
     require_extra("space", importlib.util.find_spec("gradio") is not None, "no Gradio: pip install -e '.[space]'")
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     require_extra(
@@ -103,13 +103,13 @@ def serve_page(cache: Path, **settings: str) -> Iterator[str]:
         process.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def page_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the page without a model keeps files; its `uploads` must be empty after a test."""
     return tmp_path_factory.mktemp("page")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def page_url(browser: Any, page_cache: Path) -> Iterator[str]:  # noqa: ARG001  (skips before a server is started)
     """The page without any model."""
     with serve_page(page_cache) as url:

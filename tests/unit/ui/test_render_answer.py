@@ -1,0 +1,93 @@
+"""What a question shows: the bullets, two replies as text, the options and the gold when it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from hub_toolkit.data.terms import content_stems
+from hub_toolkit.data.tokens import EstimateCounter
+from hub_toolkit.memory.document import Bullet, MemoryDocument
+from hub_toolkit.memory.extractive import ExtractiveBuilder
+from personamem_ui.building import run_build
+from personamem_ui.personas import find_choice
+from personamem_ui.render_answer import mark_words, render_asked
+from personamem_ui.sessions import Answer, Session, Step
+
+from .conftest import ATTACK
+from .test_render import assert_safe
+
+
+@pytest.fixture
+def marek() -> Session:
+    """A visitor who has built the first persona's memory."""
+    session, choice, counter = Session(), find_choice("1-32k"), EstimateCounter()
+    assert choice is not None
+    session.read(choice.load(), choice.label, choice.samples)
+
+    async def go() -> None:
+        run = session.start_run()
+        async for _ in run_build(session, run, ExtractiveBuilder(counter), counter, chunk_tokens=5_000):
+            pass
+
+    asyncio.run(go())
+    return session
+
+
+def test_free_question_shows_bullets_and_both_replies(session: Session) -> None:
+    session.steps = [Step(1, 1, MemoryDocument(bullets=(Bullet("m1", f"bakes bread {ATTACK}"),)), 9)]
+    asked = session.ask(f"Which bread? {ATTACK}")
+    assert asked is not None
+    asked.with_memory, asked.without_memory = Answer(ATTACK, is_done=True), Answer(error=ATTACK, is_done=True)
+    page = assert_safe(render_asked(session))
+    assert page.text.count("onerror=alert(1)") == 4
+    assert "With memory" in page.text and "Without memory" in page.text
+    assert "<mark>bread</mark>" in render_asked(session)
+    assert "Which option" not in page.text
+
+
+def test_reply_under_way_and_an_empty_one(session: Session) -> None:
+    session.steps = [Step(1, 1, MemoryDocument(), 0)]
+    asked = session.ask("Which bread?")
+    assert asked is not None
+    asked.with_memory, asked.without_memory = Answer("So"), Answer(is_done=True)
+    text = assert_safe(render_asked(session)).text
+    assert "writing…" in text and "(an empty reply)" in text and "no bullet shares a word" in text
+
+
+def test_question_without_memory_or_words_says_so(session: Session) -> None:
+    assert session.ask("anything") is None
+    assert "no memory to ask" in render_asked(session)
+    session.steps = [Step(1, 1, MemoryDocument(), 0)]
+    assert session.ask("  \n") is None
+    assert "no question" in render_asked(session)
+
+
+def test_benchmark_question_shows_four_options_with_bars(marek: Session) -> None:
+    sample = next(s for s in marek.samples if s.topic_query == "dinner")
+    asked = marek.ask(f" {sample.user_query.text} ")
+    assert asked is not None and asked.question is not None and asked.support is not None
+    assert sum(asked.support.with_memory) == pytest.approx(1)
+    assert asked.support.without_memory == (0.25,) * 4
+    assert asked.question.options[asked.support.pick or 0] == sample.correct_answer
+    assert asked.used
+    hidden = assert_safe(render_asked(marek)).text
+    assert all(option in hidden for option in asked.question.options)
+    assert hidden.count("25\xa0%") == 4 and "right answer" not in hidden and sample.preference not in hidden
+    asked.is_gold_shown = True
+    shown = assert_safe(render_asked(marek)).text
+    assert "✓ right answer" in shown and sample.preference in shown and "The memory points to it" in shown
+
+
+def test_memory_that_says_nothing_points_nowhere(marek: Session) -> None:
+    marek.steps = [Step(1, 1, MemoryDocument(bullets=(Bullet("m1", "xylophone"),)), 3)]
+    asked = marek.ask(marek.samples[0].user_query.text)
+    assert asked is not None and asked.support is not None
+    assert (asked.support.pick, asked.support.with_memory) == (None, (0.25,) * 4)
+    assert "it fits no option" in render_asked(marek)
+
+
+def test_words_are_marked_by_their_stem() -> None:
+    stems = frozenset(content_stems("loaves baking"))
+    assert mark_words("She bakes <b>bread</b>", stems) == "She <mark>bakes</mark> &lt;b&gt;bread&lt;/b&gt;"
