@@ -130,11 +130,11 @@ def parse_json(text: str, *, max_depth: int = MAX_JSON_DEPTH) -> Any:
         raise FieldError(f"the JSON is nested too deeply; {max_depth} levels are allowed") from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, character {error.colno}"
-        raise FieldError(f"broken JSON ({error.msg} at {place}); write the cell with a JSON library") from None
+        raise FieldError(f"broken JSON ({error.msg} at {place}); write it with a JSON library") from None
     except FieldError:
         raise
     except ValueError as error:
-        raise FieldError(f"broken JSON ({error}); write the cell with a JSON library") from None
+        raise FieldError(f"broken JSON ({error}); write it with a JSON library") from None
     check_depth(value, max_depth=max_depth)
     if "\\u" in text:
         check_decoded(json.dumps(value, ensure_ascii=False))

@@ -85,6 +85,7 @@ def serve_page(cache: Path, **settings: str) -> Iterator[str]:
         command, cwd=ROOT, env=clean | settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     assert process.stdout is not None
+    drain = threading.Thread(target=process.stdout.read, daemon=True)
     try:
         lines = []
         for line in process.stdout:
@@ -93,13 +94,13 @@ def serve_page(cache: Path, **settings: str) -> Iterator[str]:
                 break
         else:
             pytest.fail("the page did not start:\n" + "".join(lines))
-        drain = threading.Thread(target=process.stdout.read, daemon=True)
         drain.start()
         yield f"http://127.0.0.1:{port}/"
     finally:
         process.terminate()
         process.wait(20)
-        drain.join(20)
+        if drain.ident is not None:
+            drain.join(20)
         process.stdout.close()
 
 
