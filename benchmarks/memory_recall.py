@@ -35,7 +35,7 @@ def is_forget(question: dict[str, Any]) -> bool:
 
 
 def is_own(question: dict[str, Any]) -> bool:
-    return question["who"] == "self" and not is_forget(question) and str(question["sensitive_info"]) != "True"
+    return question["who"] == "self" and not is_forget(question)
 
 
 def evidence_recall(questions: Sequence[dict[str, Any]], cited: set[int]) -> float | None:

@@ -8,7 +8,7 @@ from hub_toolkit.answer.mcq import LETTERS
 from hub_toolkit.data.terms import content_stems
 from personamem_ui.render import render_alert
 from personamem_ui.sessions import Answer, Asked, Session
-from personamem_ui.support import distinct_text
+from personamem_ui.support import telling_text
 
 
 def render_asked(session: Session) -> str:
@@ -28,7 +28,7 @@ def _looked_for(asked: Asked) -> str:
     """Return the words by which bullets were chosen."""
     if asked.question is None or asked.support is None or asked.support.pick is None:
         return asked.text if asked.question is None else ""
-    return distinct_text(asked.question, asked.support.pick)
+    return telling_text(asked.question, asked.support.pick)
 
 
 def _render_used(asked: Asked) -> str:

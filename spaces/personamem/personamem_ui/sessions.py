@@ -12,7 +12,7 @@ from hub_toolkit.answer.readers import read_memory
 from hub_toolkit.data.history import HistoryLimits
 from hub_toolkit.data.schema import History, Sample
 from hub_toolkit.memory.document import Bullet, MemoryDocument
-from personamem_ui.support import Support, distinct_text, measure_support
+from personamem_ui.support import Support, measure_support, telling_text
 
 Phase = Literal["empty", "waiting", "building", "done", "stopped", "failed"]
 
@@ -161,6 +161,6 @@ def ask_document(step: Step, text: str, samples: tuple[Sample, ...]) -> Asked:
         return Asked(text, step.number, tuple(used))
     question = pose_question(sample, OPTION_SEED)
     support = measure_support(read_memory(step.document).text, question)
-    looked_for = distinct_text(question, support.pick) if support.pick is not None else ""
+    looked_for = telling_text(question, support.pick) if support.pick is not None else ""
     used = relevant_bullets(step.document, looked_for)
     return Asked(text, step.number, tuple(used), sample, question, support)

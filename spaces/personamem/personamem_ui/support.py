@@ -32,8 +32,8 @@ def _shares(scores: list[float]) -> tuple[float, ...]:
     return tuple(score / total if total else 1 / len(scores) for score in scores)
 
 
-def distinct_text(question: Question, place: int) -> str:
-    """Return the words of one option that neither the query nor another option has."""
-    others = [option for i, option in enumerate(question.options) if i != place]
-    known = {stem for text in (question.query.text, *others) for stem in content_stems(text)}
+def telling_text(question: Question, place: int) -> str:
+    """Return the words of one option that count for it: those of the query or of every option do not."""
+    everywhere = frozenset.intersection(*(frozenset(content_stems(option)) for option in question.options))
+    known = everywhere | set(content_stems(question.query.text))
     return " ".join(word for word in words(question.options[place]) if not known.intersection(content_stems(word)))
