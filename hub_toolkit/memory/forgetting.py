@@ -17,6 +17,8 @@ _FOLLOW_UP = re.compile(
     re.I,
 )
 FOLLOW_UP_WORDS = 40
+NEAR_MESSAGES = 8
+"""How far back one word of the request is enough; further away it takes two."""
 UNSEEN_REACH = 4
 """How many messages before a block's question are taken when the block began in an earlier chunk."""
 
@@ -44,20 +46,25 @@ def forget_at(
 
 
 def _first_of_block(chunk: Chunk, place: int, wish: frozenset[str]) -> int:
-    """Return the index at which the block begins that a forget request ends.
+    """Return the index at which begins what a forget request takes back.
 
     Published histories put the request right after its target: what revealed it, a question on it, the answer,
-    the request. A short follow-up belongs to the task before it.
+    the request. A short follow-up belongs to the task before it, and so does a message near by that names the matter.
     Source: PersonaMem-v2, history assembly.
     """
     users = [p for p in range(place) if chunk.messages[p].role == "user"]
+    first = _opening_of_block(chunk, place, users, wish)
+    near = [p for p in users if place - p <= NEAR_MESSAGES and wish & set(content_stems(chunk.messages[p].text))]
+    return min([first, *(chunk.indices[p] for p in near)])
+
+
+def _opening_of_block(chunk: Chunk, place: int, users: list[int], wish: frozenset[str]) -> int:
     if not users:
         return chunk.indices[place] - 2 - UNSEEN_REACH
-    question = users.pop()
+    *earlier, question = users
     asked = set(content_stems(chunk.messages[question].text))
     names_topic = len(wish & asked) >= 2
-    while users:
-        opening = users.pop()
+    for opening in reversed(earlier):
         text = chunk.messages[opening].text
         if len(text.split()) < FOLLOW_UP_WORDS and _FOLLOW_UP.search(text):
             continue
