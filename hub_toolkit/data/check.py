@@ -83,8 +83,12 @@ class _Checker:
             return
         file = path.relative_to(self.folder).as_posix()
         counts = self.counts.setdefault(f"{split}_{modality}", SplitCounts())
-        if not is_within(path, self.folder):
-            self.problems.append(DataFormatError("leads out of the folder through a symbolic link", file=file))
+        try:
+            problem = None if is_within(path, self.folder) else "leads out of the folder through a symbolic link"
+        except FieldError as error:
+            problem = error.message
+        if problem:
+            self.problems.append(DataFormatError(problem, file=file))
             return
         seen: dict[str, int] = {}
         for row in iter_rows(path, file=file):

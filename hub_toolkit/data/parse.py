@@ -90,11 +90,18 @@ def split_path(folder: Path, split: Split, modality: Modality = "text") -> Path:
 
 
 def is_within(path: Path, folder: Path) -> bool:
-    """Whether a file really lies in the folder, or in the blobs to which a snapshot in the Hub's cache points."""
+    """Whether a file really lies in the folder, or in the blobs to which a snapshot in the Hub's cache points.
+
+    Raises: FieldError: its symbolic links lead nowhere, as in a loop.
+    """
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise FieldError(f"{fields.excerpt(path.name)} cannot be followed ({error}); replace the link") from None
     roots = [folder.resolve()]
     if roots[0].parent.name == "snapshots":
         roots.append(roots[0].parents[1] / "blobs")
-    return any(path.resolve().is_relative_to(root) for root in roots)
+    return any(target.is_relative_to(root) for root in roots)
 
 
 def link_path(folder: Path, link: str) -> Path:
@@ -103,11 +110,7 @@ def link_path(folder: Path, link: str) -> Path:
     Raises: FieldError: the link is absolute, goes up, leads out by a symbolic link, or to no file.
     """
     path = folder / fields.parse_link(link)
-    try:
-        is_inside = is_within(path, folder)
-    except (OSError, RuntimeError) as error:
-        raise FieldError(f"the link {fields.excerpt(link)} cannot be followed ({error})") from None
-    if not is_inside:
+    if not is_within(path, folder):
         raise FieldError(f"the link {fields.excerpt(link)} leaves the dataset's folder through a symbolic link")
     if not path.is_file():
         raise FieldError(f"the file {fields.excerpt(link)} is missing from the dataset's folder; download it again")

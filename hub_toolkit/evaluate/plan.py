@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hub_toolkit.answer.readers import Reader, Truncation
+from hub_toolkit.data.history import PersonaSystem
 from hub_toolkit.data.parse import history_path
 from hub_toolkit.data.schema import ContextSize, Sample, Split
 from hub_toolkit.errors import DataFormatError, PersonaMemError
@@ -23,7 +24,6 @@ Task = Literal["mcq", "open"]
 TASKS: tuple[Task, ...] = ("mcq", "open")
 Builder = Literal["extractive", "agentic"]
 BUILDERS: tuple[Builder, ...] = ("extractive", "agentic")
-PersonaSystem = Literal["drop", "keep"]
 Arm = Literal["own", "other"]
 """Whether a question is asked with its own persona's history or, for the counterfactual, with another's."""
 

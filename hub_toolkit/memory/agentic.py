@@ -72,8 +72,11 @@ class AgenticBuilder:
         document = replace(document, read_messages=read)
         lines = parse_update(completion.text)
         if lines is None:
-            start = completion.text.strip()[:60]
-            fault = f"messages up to {read - 1}: the reply has no bullets ({start!r}); kept the memory as it was"
+            # The reply's words may be what must not be kept: the fault says only how long it was.
+            size = len(completion.text)
+            fault = (
+                f"messages up to {read - 1}: a reply of {size:,} characters has no bullets; kept the memory as it was"
+            )
             kept = _keep_boundary(document, list(document.bullets), chunk)
             return replace(kept, faults=(*kept.faults, fault))
         bullets = [_reconcile(line, document.bullets, chunk) for line in lines]
@@ -125,7 +128,7 @@ def _previous(line: _Line, bullets: Sequence[Bullet]) -> Bullet | None:
 def _support(text: str, message: Message, index: int) -> tuple[int, Source | None]:
     """Return how many content words a message's best sentence shares with a bullet, and that sentence."""
     stems = frozenset(content_stems(text))
-    sentences = split_sentences(message.text)
+    sentences = [sentence for sentence in split_sentences(message.text) if not has_secret(sentence)]
     best = max(sentences, key=lambda s: len(stems & set(content_stems(s))), default="")
     shared = len(stems & set(content_stems(best)))
     return shared, Source(index, best) if shared else None
@@ -165,5 +168,10 @@ def _keep_boundary(document: MemoryDocument, bullets: list[Bullet], chunk: Chunk
         after_wish = forget_at(bullets, forgotten, chunk, place)
         if after_wish is not None:
             bullets, forgotten = after_wish
-    kept = [b for b in bullets if not has_secret(b.text) and not is_forgotten(b.text, forgotten)]
+    kept = []
+    for bullet in bullets:
+        if has_secret(bullet.text) or is_forgotten(bullet.text, forgotten):
+            continue
+        sources = tuple(s for s in bullet.sources if not has_secret(s.span) and not is_forgotten(s.span, forgotten))
+        kept.append(replace(bullet, sources=sources))
     return replace(document, bullets=tuple(kept), forgotten=forgotten)

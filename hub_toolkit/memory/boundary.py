@@ -30,8 +30,11 @@ _SECRET = re.compile("|".join(f"(?:{pattern})" for pattern in _SECRETS))
 _SECRET_LABEL = re.compile(_SECRETS[9] + "|" + _SECRETS[12] + "|" + _SECRETS[13], re.I)
 
 _FORGET = re.compile(
-    r"(?<!don't )(?<!don’t )(?<!never )(?<!not )(?<!to )(?<!I )"
-    r"\b(?:forget|do not remember|don't remember|don’t remember|stop remembering|do not keep|erase|remove from (?:your )?memory|delete from (?:your )?memory|disregard)\b"
+    r"(?:^|[.!?:;,(—–\n-])[\s\"'“]*"
+    r"(?:(?:please|kindly|also|and|but|so|then|now|just|ok(?:ay)?|one thing|though|actually|"
+    r"(?:can|could|would|will) you|you (?:can|may|should)|i(?:'d| would)? (?:like|want) you to|i need you to)[\s,:]+){0,5}"
+    r"(?:forget|do not remember|don't remember|don’t remember|stop remembering|do not keep|erase|"
+    r"remove from (?:your )?memory|delete from (?:your )?memory|disregard)\b"
     r"(?P<what>[^\n]*)",
     re.I,
 )

@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from hub_toolkit.data.history import Chunk, chunk_messages
+from hub_toolkit.data.history import CHUNK_TOKENS, Chunk, chunk_messages
 from hub_toolkit.data.schema import History
 from hub_toolkit.data.tokens import TokenCounter
 from hub_toolkit.memory.document import MemoryDocument
 from hub_toolkit.types import Usage
 
-DEFAULT_CHUNK_TOKENS = 5000
-"""Source: PersonaMem-v2, agentic memory."""
+DEFAULT_CHUNK_TOKENS = CHUNK_TOKENS
 
 
 class MemoryBuilder(Protocol):

@@ -87,7 +87,7 @@ def _pasted(text: str) -> tuple[str, str]:
     """Return the message's frame and what is pasted into it: long quotes, or all that follows a colon line."""
     quotes = _LONG_QUOTE.findall(text)
     if quotes:
-        return _LONG_QUOTE.sub(" ", text), "\n".join(quotes)
+        return _LONG_QUOTE.sub("\n", text), "\n".join(quotes)
     head, colon, body = text.partition("\n\n")
     if colon and len(head) < 400 and len(body) > 60 and len(head.split()) < 60:
         return head, body
@@ -108,7 +108,8 @@ def own_statements(text: str) -> list[Statement]:
 
     Deterministic and verbatim: each statement stands in `text` as it is, up to line breaks.
     """
-    plain = _QUOTE_LINE.sub(" ", _CODE.sub(" ", text))
+    # What is cut out ends a sentence, or the words around it would seem to stand together.
+    plain = _QUOTE_LINE.sub("\n", _CODE.sub("\n", text))
     frame, pasted = _pasted(plain)
     if _FICTION.search(frame):
         return []

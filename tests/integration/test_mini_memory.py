@@ -65,3 +65,14 @@ def test_what_a_twin_asked_to_forget_is_gone_and_its_original_still_knows(sample
     # The twin's history is its original's up to the last three messages of the run.
     assert cited(memory_of(original.history_links["32k"])) & set(run[:-3])
     assert not cited(memory_of(sample.history_links["32k"])) & set(run)
+
+
+@pytest.mark.parametrize("link", sorted({s.history_links["32k"] for s in load_samples("mini")}))
+def test_every_span_stands_verbatim_in_the_message_that_it_cites(link: str) -> None:
+    history = load_history(history_path(resolve_dataset("mini"), link))
+    texts = {i: " ".join(m.text.split()) for i, m in zip(history.indices, history.messages, strict=True)}
+    document = memory_of(link)
+    assert document.bullets
+    for bullet in document.bullets:
+        assert bullet.text in bullet.sources[0].span
+        assert all(" ".join(source.span.split()) in texts[source.index] for source in bullet.sources)

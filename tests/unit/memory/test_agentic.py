@@ -87,3 +87,13 @@ def test_a_step_inside_a_split_message_is_no_place_to_go_on_from() -> None:
     assert len(steps) > 2
     assert steps[-1]
     assert not steps[0]
+
+
+def test_no_secret_and_no_reply_text_hides_in_sources_or_faults() -> None:
+    chat = parse_history(
+        [{"role": "user", "content": "My passport number is 53118820X and I swim laps before work."}], source="t"
+    )
+    for reply in ("- Swims laps before work [0]", "I cannot keep 53118820X."):
+        model = FakeModel([reply])
+        document = asyncio.run(build_memory(chat, AgenticBuilder(model), model.counter))
+        assert "53118820X" not in str(document.as_dict())

@@ -40,6 +40,8 @@ def test_plain_numbers_are_no_secrets(text: str) -> None:
         "One thing: please forget everything about the roller rink.",
         "Do not remember that I participate in dance workshops",
         "Could you forget I go to karaoke?",
+        "Thank you. One thing, though: please forget that I go to karaoke.",
+        "I'd like you to forget about my teapots.",
     ],
 )
 def test_forget_requests_are_seen(text: str) -> None:

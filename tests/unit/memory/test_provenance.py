@@ -35,6 +35,12 @@ def test_other_peoples_matters_are_not_the_users(message: str) -> None:
         assert word not in found
 
 
+def test_words_around_a_quotation_are_not_joined() -> None:
+    quote = "a sentence of somebody else that is long enough to be taken for a quotation by all"
+    message = f'I answered "{quote}" and I went home to my lathe. `code`'
+    assert all(s.text in message for s in own_statements(message))
+
+
 def test_statements_stand_in_the_message() -> None:
     message = "Spent half my Saturday in the fasteners aisle. Came home with shelf brackets! Could you shorten it?"
     assert all(s.text in message for s in own_statements(message))
