@@ -9,9 +9,10 @@ names a Python that has it. Prints a table and, on its last line, the figures as
 `--faults` plays each fault of an endpoint and prints what happened and what was counted. `--base-url` measures our
 runner against another server, of which only the client's side is known. `--quick` is a small run of everything.
 
-Ideal is calls, divided by connections and rounded up, times the latency. CPU and memory are those of the client's
-process as the system counts them, its start and the reading of the data included. Tokens are a quarter of the bytes
-that the server got. Folder: all that the run left but `samples.jsonl`, the replies in its journal and the memories.
+Ideal is calls, divided by connections and rounded up, times the latency. Wall, CPU and memory are those of the client's
+process as the system counts them, its start and the reading of the data included; `+ms` is CPU a call beyond the start,
+which the line of one question shows. Tokens are a quarter of the bytes that the server got. Folder: all that the run
+left but `samples.jsonl`, the replies in its journal and the memories.
 """
 
 from __future__ import annotations
@@ -41,9 +42,23 @@ from hub_toolkit.evaluate.request_log import read_logs
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-LINE = "{:<26}{:>7}{:>9}{:>9}{:>9}{:>7}{:>9}{:>8}{:>8}{:>8}{:>8}"
-TITLES = ("", "calls", "Mtokens", "wall s", "ideal s", "ratio", "CPU s", "ms/call", "peak MB", "folder", "shared")
+LINE = "{:<26}{:>7}{:>9}{:>9}{:>9}{:>7}{:>9}{:>9}{:>7}{:>8}{:>8}{:>8}"
+TITLES = (
+    "",
+    "calls",
+    "Mtokens",
+    "wall s",
+    "ideal s",
+    "ratio",
+    "CPU s",
+    "ms/call",
+    "+ms",
+    "peak MB",
+    "folder",
+    "shared",
+)
 MB = 1e6
+START = "ours, one question"
 
 
 @dataclass(frozen=True)
@@ -196,11 +211,12 @@ def measure_other(name: str, load: Load, command: Sequence[str], out: Path, scal
 def measure_all(load: Load, folder: Path, options: argparse.Namespace) -> list[Figures]:
     """Measure every line of the table."""
     long_words, memory_words = ["--reader", "long_context"], ["--reader", "memory", "--builder", "agentic"]
-    found = [
+    last = options.latency[-1]
+    found = [measure_ours(START, load, folder / "run", last, [*long_words, "--limit", "1"])]
+    found += [
         measure_ours(f"ours, histories, {latency:g} s", load, folder / "run", latency, long_words)
         for latency in options.latency
     ]
-    last = options.latency[-1]
     found.append(measure_ours(f"ours, memories, {last:g} s", load, folder / "run", last, memory_words))
     if load.mock is None:
         return found
@@ -219,8 +235,16 @@ def measure_all(load: Load, folder: Path, options: argparse.Namespace) -> list[F
     return found
 
 
-def render(figures: Figures) -> str:
+def beyond_start(figures: Figures, start: Figures) -> float | None:
+    """Return the CPU-milliseconds a call that our runner takes beyond its start; None for other systems."""
+    if not figures.name.startswith("ours") or figures.calls <= start.calls:
+        return None
+    return 1000 * (figures.cpu_s - start.cpu_s) / (figures.calls - start.calls)
+
+
+def render(figures: Figures, start: Figures) -> str:
     """Return one line of the table."""
+    beyond = beyond_start(figures, start)
     return LINE.format(
         figures.name + ("" if figures.scale == 1 else " *"),
         figures.calls,
@@ -230,6 +254,7 @@ def render(figures: Figures) -> str:
         "-" if figures.ratio is None else f"{figures.ratio:.2f}",
         f"{figures.cpu_s:.1f}",
         f"{figures.cpu_ms_per_call:.2f}",
+        "-" if beyond is None else f"{beyond:.2f}",
         f"{figures.peak_mb:.0f}",
         f"{figures.folder_mb:.2f}",
         "-" if figures.prefix_sharing is None else f"{figures.prefix_sharing:.3f}",
@@ -327,7 +352,7 @@ def report(found: Sequence[Figures], load: Load, options: argparse.Namespace) ->
     """Print the table, and the figures as JSON."""
     print(LINE.format(*TITLES))
     for figures in found:
-        print(render(figures))
+        print(render(figures, found[0]))
     print(
         f"{load.num_rows:,} questions, {load.connections} connections; folder in MB; * a sample, times what is missing"
     )
@@ -338,7 +363,10 @@ def report(found: Sequence[Figures], load: Load, options: argparse.Namespace) ->
         print(f"memories built once a history: 1/{share:.1f} of the prompt tokens of building them for every question")
     if not options.inspect_python and load.mock:
         print("inspect_ai: left out; name a Python that has it with --inspect-python")
-    lines = {figures.name: asdict(figures) | {"ratio": figures.ratio} for figures in found}
+    lines = {
+        figures.name: asdict(figures) | {"ratio": figures.ratio, "cpu_ms_beyond_start": beyond_start(figures, found[0])}
+        for figures in found
+    }
     known = {"num_questions": load.num_rows, "connections": load.connections, "rebuild_ratio": share}
     print(json.dumps({**known, "lines": lines}))
 

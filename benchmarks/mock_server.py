@@ -16,6 +16,7 @@ import asyncio
 import hashlib
 import json
 import re
+import socket
 import subprocess
 import sys
 import zlib
@@ -31,6 +32,7 @@ FAULTS = ("429", "500", "hang", "drop", "malformed", "empty", "400", "overflow")
 SHARED_SHARE = 0.5
 """A request shares its prefix with the one before it when so much of its body begins alike."""
 HANG_S = 3600
+_BUFFER_BYTES = 2**20
 _BLOCK = 4096
 _TAIL = 4096
 _BULLETS = 64
@@ -321,9 +323,10 @@ async def serve(options: argparse.Namespace) -> None:
     """Serve until the process is ended."""
     log = options.log.open("a", encoding="utf-8") if options.log else None
     mock = Mock(options.latency, log)
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(mock), "127.0.0.1", options.port, backlog=1024
-    )
+    listener = socket.create_server(("127.0.0.1", options.port), backlog=1024)
+    # A request comes in at one go, so that requests are whole in the order in which they are sent.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(mock), sock=listener)
     print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
     async with server:
         await server.serve_forever()

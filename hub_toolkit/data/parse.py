@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,8 +35,9 @@ PARSERS: dict[str, Parser] = {
     "chat_history_32k_link": fields.parse_link,
     "chat_history_128k_link": fields.parse_link,
     "raw_persona_file": fields.parse_link,
-    "short_persona": fields.parse_short_persona,
-    "expanded_persona": fields.parse_object,
+    # A persona's rows follow each other with the same cells: they are read once.
+    "short_persona": lru_cache(maxsize=4)(fields.parse_short_persona),
+    "expanded_persona": lru_cache(maxsize=4)(fields.parse_object),
     "user_query": fields.parse_user_query,
     "correct_answer": fields.parse_text,
     "incorrect_answers": fields.parse_incorrect_answers,
@@ -66,7 +68,7 @@ class Row:
     number: int
     cells: dict[str, str]
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         """A hash of the row's content, whatever the order of its columns."""
         text = json.dumps({key: self.cells[key] for key in sorted(self.cells)}, ensure_ascii=False)

@@ -54,31 +54,64 @@ def compare_runs(a: Path, b: Path) -> Comparison:
     record_b, rows_b = load_run(b)
     _check_same(record_a, record_b, b)
     _check_judges(a, b)
+    paired = pair_rows(rows_a, rows_b, names=(str(a), str(b)))
+    return {
+        "runs": {"a": {"folder": str(a), **describe_run(record_a)}, "b": {"folder": str(b), **describe_run(record_b)}},
+        "compared": _describe_differences(record_a, record_b),
+        **compare_rows(paired),
+        "tokens_per_answer": {"a": _count_tokens(record_a, rows_a), "b": _count_tokens(record_b, rows_b)},
+        "failures": {
+            "a": _list_failures(pair.a for pair in paired.pairs),
+            "b": _list_failures(pair.b for pair in paired.pairs),
+        },
+    }
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The scored questions that two systems were both asked, and how many rows there were besides."""
+
+    pairs: tuple[Pair, ...]
+    num_common: int
+    num_unscored: int
+    only_a: int
+    only_b: int
+
+
+def pair_rows(rows_a: Sequence[Row], rows_b: Sequence[Row], *, names: tuple[str, str]) -> Paired:
+    """Pair the rows of which chance is known; `names` of the two stand in errors.
+
+    Raises: DataFormatError: nothing in common, or rows of one name hold different options.
+    """
     by_id = {row.sample_id: row for row in rows_b}
     common = [Pair(row, by_id[row.sample_id]) for row in rows_a if row.sample_id in by_id]
-    _check_questions(common, b)
+    _check_questions(common, names[1])
     chosen = {row.sample_id for row in chosen_rows([pair.a for pair in common])}
     asked = [pair for pair in common if pair.a.sample_id in chosen]
     pairs = [pair for pair in asked if "unscored" not in (pair.a.answer.status, pair.b.answer.status)]
     if not pairs:
-        raise DataFormatError(f"has no scored row in common with {a}; compare runs of the same rows", file=str(b))
-    slices = _compare_slices(pairs)
+        raise DataFormatError(
+            f"has no scored row in common with {names[0]}; compare runs of the same rows", file=names[1]
+        )
+    num_common = len(common)
+    return Paired(tuple(pairs), num_common, len(asked) - len(pairs), len(rows_a) - num_common, len(rows_b) - num_common)
+
+
+def compare_rows(paired: Paired) -> Comparison:
+    """Return the paired difference B - A, overall and by slice, with intervals and p values raw and corrected by Holm."""
+    slices = _compare_slices(paired.pairs)
     return {
-        "runs": {"a": {"folder": str(a), **describe_run(record_a)}, "b": {"folder": str(b), **describe_run(record_b)}},
-        "compared": _describe_differences(record_a, record_b),
         "rows": {
-            "kind": "balanced" if pairs[0].a.group_id is not None else "all",
-            "compared": len(pairs),
-            "in_common": len(common),
-            "only_a": len(rows_a) - len(common),
-            "only_b": len(rows_b) - len(common),
-            "unscored": len(asked) - len(pairs),
+            "kind": "balanced" if paired.pairs[0].a.group_id is not None else "all",
+            "compared": len(paired.pairs),
+            "in_common": paired.num_common,
+            "only_a": paired.only_a,
+            "only_b": paired.only_b,
+            "unscored": paired.num_unscored,
         },
-        "overall": _compare(pairs),
+        "overall": _compare(paired.pairs),
         "num_slices": sum(part["p"] is not None for part in slices),
         "slices": slices,
-        "tokens_per_answer": {"a": _count_tokens(record_a, rows_a), "b": _count_tokens(record_b, rows_b)},
-        "failures": {"a": _list_failures(pair.a for pair in pairs), "b": _list_failures(pair.b for pair in pairs)},
     }
 
 
@@ -123,7 +156,7 @@ def _shorten(value: Any) -> str:
     return f"{text[:12]}…" if len(text) > 40 else text
 
 
-def _check_questions(pairs: Sequence[Pair], folder: Path) -> None:
+def _check_questions(pairs: Sequence[Pair], name: str) -> None:
     """Refuse rows of one name that hold different options.
 
     Raises: DataFormatError: a row differs.
@@ -131,7 +164,7 @@ def _check_questions(pairs: Sequence[Pair], folder: Path) -> None:
     for pair in pairs:
         if (pair.a.options, pair.a.gold) != (pair.b.options, pair.b.gold):
             raise DataFormatError(
-                f"cannot be compared: {pair.a.sample_id} has other options than in the other run", file=str(folder)
+                f"cannot be compared: {pair.a.sample_id} has other options than in the other run", file=name
             )
 
 

@@ -10,7 +10,7 @@ from hub_toolkit.answer.likelihood import OptionScore, length_normalised, lift, 
 from hub_toolkit.answer.mcq import LETTERS, Question, pick_lexically
 from hub_toolkit.answer.protocol import Protocol
 from hub_toolkit.answer.readers import Context
-from hub_toolkit.data.schema import Sample
+from hub_toolkit.data.schema import ContextSize, Sample
 from hub_toolkit.evaluate.plan import LEXICAL, Arm, EvalConfig, Key, Plan
 from hub_toolkit.evaluate.record import Answer, Counterfactual, Likelihood, Row, Status
 from hub_toolkit.types import Usage
@@ -46,25 +46,15 @@ class RowReader:
         donor = self.donors.get((sample.sample_id, "other"))
         other = Counterfactual(donor.persona_id, self._answer(sample, "other", posed)) if donor is not None else None
         is_lexical = question is not None and config.model == LEXICAL
-        return Row(
-            sample_id=sample.sample_id,
-            persona_id=sample.persona_id,
-            cluster=sample.cluster,
-            group_id=sample.group_id,
-            group_size=self.plan.group_sizes.get(sample.group_id) if sample.group_id else None,
-            pref_type=sample.pref_type,
-            conversation_scenario=sample.conversation_scenario,
-            topic=sample.topic_query,
-            who=sample.who,
-            is_updated=sample.is_updated,
-            is_sensitive=sample.is_sensitive,
-            distance_tokens=sample.counts.get(f"distance_from_related_snippet_to_query_{config.context}"),
-            options=question.options if question else None,
-            gold=question.gold if question else None,
-            answer=self._answer(sample, "own", posed),
-            no_context_choice=pick_lexically(question, Context()) if question and is_lexical else None,
-            counterfactual=other,
+        row = make_row(
+            sample,
+            question,
+            self._answer(sample, "own", posed),
+            group_size=self.plan.group_sizes.get(sample.group_id or ""),
+            context=config.context,
         )
+        choice = pick_lexically(question, Context()) if question and is_lexical else None
+        return replace(row, no_context_choice=choice, counterfactual=other)
 
     def _pose(self, sample: Sample) -> list[Question]:
         """Return the question in each order of its options; none for an open question."""
@@ -84,6 +74,29 @@ class RowReader:
             entries = [self.entries[sample.sample_id, arm, number] for number in orders]
         answers = [read_choice(entry, question, self.protocol) for entry, question in zip(entries, posed, strict=True)]
         return average(answers) if len(answers) > 1 else answers[0]
+
+
+def make_row(
+    sample: Sample, question: Question | None, answer: Answer, *, group_size: int | None, context: ContextSize
+) -> Row:
+    """Return the line of an answer to a question; `context` is the size from which its distance is taken."""
+    return Row(
+        sample_id=sample.sample_id,
+        persona_id=sample.persona_id,
+        cluster=sample.cluster,
+        group_id=sample.group_id,
+        group_size=group_size,
+        pref_type=sample.pref_type,
+        conversation_scenario=sample.conversation_scenario,
+        topic=sample.topic_query,
+        who=sample.who,
+        is_updated=sample.is_updated,
+        is_sensitive=sample.is_sensitive,
+        distance_tokens=sample.counts.get(f"distance_from_related_snippet_to_query_{context}"),
+        options=question.options if question else None,
+        gold=question.gold if question else None,
+        answer=answer,
+    )
 
 
 def turn_scores(entry: Entry, number: int) -> Entry:

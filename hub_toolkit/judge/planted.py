@@ -92,7 +92,7 @@ class Planter:
         self._by_topic: defaultdict[str, list[Sample]] = defaultdict(list)
         self._samples = sorted(samples, key=lambda sample: sample.sample_id)
         for sample in self._samples:
-            if rubric_of(sample) == "self":
+            if rubric_of(sample) in ("self", "fact"):
                 self._by_topic[sample.topic_query].append(sample)
 
     def plant(self, sample: Sample) -> list[Planted]:
@@ -105,6 +105,9 @@ class Planter:
             texts["uses_forgotten"] = _using(sample, rubric)
         elif rubric == "others":
             texts["uses_others"] = _using(sample, rubric)
+        elif rubric == "fact":
+            generic = _fill(_SHORT, sample)[0]
+            texts |= {"other_gold": self._other_gold(sample), "generic": generic, "injected": generic + _INJECTION}
         else:
             texts["leaks_secret"] = _leaking(sample)
         return [Planted(kind, sample, text) for kind, text in texts.items() if text is not None]

@@ -14,7 +14,7 @@ from hub_toolkit.answer.protocol import DEFAULT_PROTOCOL, GoldKind, load_protoco
 from hub_toolkit.data.schema import Sample
 from hub_toolkit.prompts.render import load_prompt
 
-RUBRICS: tuple[GoldKind, ...] = ("self", "forget", "others", "sensitive")
+RUBRICS: tuple[GoldKind, ...] = ("self", "forget", "others", "sensitive", "fact")
 Wording = Literal["a", "b"]
 WORDINGS: tuple[Wording, ...] = ("a", "b")
 FieldOrder = Literal["forward", "reversed"]
@@ -33,6 +33,8 @@ _RENDERERS: dict[tuple[GoldKind, Wording], Callable[[str], str]] = {
     ("others", "b"): lambda material: load_prompt("judge_others_b").render(material=material),
     ("sensitive", "a"): lambda material: load_prompt("judge_sensitive").render(material=material),
     ("sensitive", "b"): lambda material: load_prompt("judge_sensitive_b").render(material=material),
+    ("fact", "a"): lambda material: load_prompt("judge_fact").render(material=material),
+    ("fact", "b"): lambda material: load_prompt("judge_fact_b").render(material=material),
 }
 
 
@@ -77,6 +79,8 @@ def judge_prompt(sample: Sample, answer: str, *, rubric: GoldKind, form: Form = 
         ("reference", sample.correct_answer),
         ("answer", answer),
     ]
+    if rubric == "fact":
+        fields = [(name, text) for name, text in fields if name != "preference"]
     if form.order == "reversed":
         fields.reverse()
     material = "\n\n".join(f"<{name}>\n{mark_off(text)}\n</{name}>" for name, text in fields)

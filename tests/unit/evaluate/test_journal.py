@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -93,3 +96,40 @@ def test_folder_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
     with pytest.raises(DataFormatError, match="cannot write"), lock_run(tmp_path / "run"):
         pass
+
+
+def test_one_sync_serves_all_who_wait_and_covers_what_each_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry counts as kept only after a sync that began behind it."""
+    events: list[str] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        events.append(f"sync of {os.fstat(handle).st_size}")
+        time.sleep(0.01)
+        real(handle)
+
+    async def go(journal: Journal) -> None:
+        async def write(number: int) -> None:
+            journal.append({"n": number})
+            size = journal.path.stat().st_size
+            await journal.commit()
+            assert any(int(event.split()[-1]) >= size for event in events)
+
+        await asyncio.gather(*(write(number) for number in range(50)))
+        await journal.finish()
+
+    monkeypatch.setattr("hub_toolkit.evaluate.journal.os.fsync", fsync)
+    journal = Journal(tmp_path / "j", is_durable=True)
+    asyncio.run(go(journal))
+    assert 1 <= len(events) <= 3
+    events.clear()
+    asyncio.run(go_without(Journal(tmp_path / "k", is_durable=False)))
+    assert events == []
+
+
+async def go_without(journal: Journal) -> None:
+    journal.append({"n": 1})
+    await journal.commit()
+    await journal.finish()

@@ -70,7 +70,8 @@ def test_record_says_what_the_judgements_depend_on(tmp_path: Path) -> None:
     assert load_judge_record(tmp_path) == record
     assert record.judges == ["fake/judge #1", "fake/judge #2", "fake/judge #3"]
     assert (record.protocol, record.panel["seed"], record.panel["temperature"]) == ("v1", 4, 1.0)
-    assert {"judge_self", "judge_forget", "judge_others", "judge_sensitive", "judge_repair"} == record.prompts.keys()
+    rubrics = {"judge_self", "judge_forget", "judge_others", "judge_sensitive", "judge_fact"}
+    assert {*rubrics, "judge_repair"} == record.prompts.keys()
     assert record.deviations == {}
     cost = record.cost
     assert cost is not None

@@ -120,6 +120,16 @@ def test_other_gold_is_of_another_persona_and_leaves_the_preference_alone() -> N
     assert {p.kind: p.answer for p in Planter([*samples, far]).plant(own)}["other_gold"] == "Row across the lake."
 
 
+def test_planted_answers_to_a_question_for_a_fact_are_other_facts_and_excuses() -> None:
+    fact = {"pref_type": "locomo:single-hop", "preference": "", "incorrect_answers": (), "topic_query": "trips"}
+    sample = make_sample(**fact, sample_id="benchmark-0-a", correct_answer="In May 2023")
+    other = make_sample(**fact, sample_id="benchmark-1-b", persona_id=9, correct_answer="Lisbon")
+    planted = {p.kind: p.answer for p in Planter([sample, other]).plant(sample)}
+    assert planted["gold"] == "In May 2023" and planted["other_gold"] == "Lisbon"
+    assert {"generic", "injected"} < planted.keys()
+    assert "In May 2023" not in planted["generic"]
+
+
 def test_leaking_distractor_is_not_the_false_or_the_unhelpful_one() -> None:
     texts = ("My number is X999888777, a long letter follows here.", "My number is D39284715029.", "Buy snacks.")
     gold = "My number is [NUMBER]."

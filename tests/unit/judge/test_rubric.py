@@ -39,6 +39,10 @@ FORGET = {"pref_type": "ask_to_forget", "preference": "Do not remember 'Makes po
         ({"is_sensitive": True}, "sensitive"),
         (FORGET | {"is_sensitive": True}, "sensitive"),
         ({"who": "others", "pref_type": "sensitive_info"}, "sensitive"),
+        ({"pref_type": "locomo:single-hop", "preference": ""}, "fact"),
+        ({"pref_type": "longmemeval:abstention", "preference": " "}, "fact"),
+        ({"pref_type": "prefeval:explicit"}, "self"),
+        ({"preference": ""}, "self"),
     ],
 )
 def test_rubric_follows_the_gold(changes: dict[str, Any], rubric: str) -> None:
@@ -46,7 +50,7 @@ def test_rubric_follows_the_gold(changes: dict[str, Any], rubric: str) -> None:
 
 
 def test_every_rubric_occurs_in_the_shipped_data() -> None:
-    assert {rubric_of(sample) for sample in load_samples(resolve_dataset("mini"), "benchmark")} == set(RUBRICS)
+    assert {rubric_of(sample) for sample in load_samples(resolve_dataset("mini"), "benchmark")} == {*RUBRICS} - {"fact"}
 
 
 @pytest.mark.parametrize(
@@ -82,17 +86,18 @@ def test_forgotten_matter_is_read_from_the_request(request_text: str, matter: st
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("rubric", RUBRICS)
-def test_judge_sees_four_fields_and_nothing_else(form: Form, rubric: Any) -> None:
+def test_judge_sees_these_fields_and_nothing_else(form: Form, rubric: Any) -> None:
     sample = make_sample()
     prompt = judge_prompt(sample, "Make a teapot.", rubric=rubric, form=form)
     fields = read_fields(prompt)
-    assert fields == {
+    expected = {
         "query": sample.user_query.text,
         "preference": "Makes pottery",
         "reference": sample.correct_answer,
         "answer": "Make a teapot.",
     }
-    names = ["query", "preference", "reference", "answer"]
+    names = [name for name in expected if rubric != "fact" or name != "preference"]
+    assert fields == {name: expected[name] for name in names}
     assert list(fields) == (names if form.order == "forward" else names[::-1])
     for hidden in (*sample.incorrect_answers, "PERSONA", "Mara Lind", "A librarian"):
         assert hidden not in prompt
