@@ -6,6 +6,8 @@ PersonaMemError
 ├── JudgeError         a verdict could not be had
 ├── HubError           the Hub refused or could not be reached
 ├── BoundaryError      a write would have crossed a rule of the memory's owner
+├── StoreError         the store of memories is broken, or cannot be read or written
+│   └── ConflictError  somebody else changed the memory first; nothing was written
 └── SubmissionError    a leaderboard submission is not acceptable
 """
 
@@ -55,16 +57,26 @@ class BoundaryError(PersonaMemError):
     """A write would have crossed a rule of the memory's owner."""
 
 
+class StoreError(PersonaMemError):
+    """The store of memories is broken, or cannot be read or written."""
+
+
+class ConflictError(StoreError):
+    """Somebody else changed the memory first; nothing was written."""
+
+
 class SubmissionError(PersonaMemError):
     """A submission to the leaderboard is not acceptable."""
 
 
 __all__ = [
     "BoundaryError",
+    "ConflictError",
     "DataFormatError",
     "HubError",
     "JudgeError",
     "PersonaMemError",
     "ProviderError",
+    "StoreError",
     "SubmissionError",
 ]

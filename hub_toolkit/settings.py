@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 REAL_HUB = "https://huggingface.co"
+HUB_ROUTER = "https://router.huggingface.co/v1"
 _TRUE = frozenset({"1", "ON", "YES", "TRUE"})
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -20,6 +21,12 @@ class Settings:
     `OPENAI_API_KEY` and nothing. `PERSONAMEM_CACHE` (default `$XDG_CACHE_HOME/personamem`) holds model files.
     Downloads trust the certificates of `SSL_CERT_FILE`, `PIP_CERT` or `REQUESTS_CA_BUNDLE`, the first that is set.
     `PERSONAMEM_DATASET` is what the page shows (`mini`, a folder, or `hf://owner/name@revision`).
+    `PERSONAMEM_MEMORY` (default `$XDG_DATA_HOME/personamem/memory.db`) is the file of the memories that commands keep.
+    `PERSONAMEM_LEADERBOARD` is the owner of the leaderboard's two repos; without it the page has no table to show.
+    `PERSONAMEM_WEBHOOK_SECRET` is what the Hub's webhook sends when the table has changed.
+    A Space with sign-in sets `OAUTH_CLIENT_ID`; a visitor's own quota is asked at `PERSONAMEM_ROUTER_URL`, and
+    `PERSONAMEM_VISITOR_TOKENS` is what one visitor may take of the owner's endpoint in an hour.
+    `PERSONAMEM_PRICES` names a file of the models' prices, by which the page says what an answer costs.
     `HF_ENDPOINT` names the Hub and `HF_TOKEN` who asks (else what `hf auth login` stored). `HUB_TOKENS`
     (`token:user,…`) and `HUB_ORGS` (`org:user+user,…`) say whom the local Hub knows.
     """
@@ -39,6 +46,14 @@ class Settings:
     local_hub_tokens: str = field(default="", repr=False)
     local_hub_orgs: str = ""
     datasets_dir: Path | None = None
+    memory_file: Path = Path("memory.db")
+    editor: str = "vi"
+    prices_file: Path | None = None
+    has_sign_in: bool = False
+    router_url: str = HUB_ROUTER
+    visitor_tokens: int = 300_000
+    leaderboard: str | None = None
+    webhook_secret: str | None = field(default=None, repr=False)
 
     @property
     def hub_cache_dir(self) -> Path:
@@ -54,6 +69,7 @@ def load_settings() -> Settings:
     env = os.environ
     ca_file = env.get("SSL_CERT_FILE") or env.get("PIP_CERT") or env.get("REQUESTS_CA_BUNDLE")
     cache_home = Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    data_home = Path(env.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     return Settings(
         base_url=env.get("PERSONAMEM_BASE_URL") or env.get("OPENAI_BASE_URL"),
         api_key=env.get("PERSONAMEM_API_KEY") or env.get("OPENAI_API_KEY"),
@@ -69,6 +85,14 @@ def load_settings() -> Settings:
         is_hub_offline=(env.get("HF_HUB_OFFLINE") or "").upper() in _TRUE,
         local_hub_tokens=env.get("HUB_TOKENS") or "",
         local_hub_orgs=env.get("HUB_ORGS") or "",
+        memory_file=Path(env.get("PERSONAMEM_MEMORY") or data_home / "personamem" / "memory.db"),
+        editor=env.get("VISUAL") or env.get("EDITOR") or "vi",
+        prices_file=Path(env["PERSONAMEM_PRICES"]) if env.get("PERSONAMEM_PRICES") else None,
+        has_sign_in=bool(env.get("OAUTH_CLIENT_ID") and env.get("SYSTEM") == "spaces"),
+        router_url=env.get("PERSONAMEM_ROUTER_URL") or HUB_ROUTER,
+        visitor_tokens=int(env.get("PERSONAMEM_VISITOR_TOKENS") or 300_000),
+        leaderboard=env.get("PERSONAMEM_LEADERBOARD") or None,
+        webhook_secret=env.get("PERSONAMEM_WEBHOOK_SECRET") or None,
     )
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hub_toolkit.data.terms import content_stems
-from hub_toolkit.memory.document import Bullet, MemoryDocument
+from hub_toolkit.memory.audit import rank_bullets as relevant_bullets
 from hub_toolkit.memory.provenance import split_sentences
 
 BREADTH = 0.25
@@ -69,14 +69,4 @@ def pick(context: str, options: Sequence[str], *, query: str = "") -> int:
     return max(range(len(options)), key=lambda i: (round(scores[i], 9), -i))
 
 
-def relevant_bullets(document: MemoryDocument, text: str, *, top: int = 5) -> list[Bullet]:
-    """Return the bullets that share most rare words with a text, best first; none that shares no word."""
-    asked = frozenset(content_stems(text))
-    stems = {bullet.id: frozenset(content_stems(bullet.text)) for bullet in document.bullets}
-    frequency = Counter(stem for bullet_stems in stems.values() for stem in bullet_stems)
-    scores = {
-        bullet.id: sum(math.log(1 + len(stems) / frequency[s]) for s in sorted(stems[bullet.id] & asked))
-        for bullet in document.bullets
-    }
-    ranked = sorted(document.bullets, key=lambda bullet: (-scores[bullet.id], bullet.id))
-    return [bullet for bullet in ranked if scores[bullet.id] > 0][:top]
+__all__ = ["pick", "relevant_bullets", "support"]

@@ -19,6 +19,7 @@ from hub_toolkit.answer.mcq import Question, pose_question, question_key, questi
 from hub_toolkit.answer.open_ended import open_messages
 from hub_toolkit.answer.readers import Context, Window, fit_messages
 from hub_toolkit.answer.upstream import fit_by_deletion, pose_shuffled, question_with_trailing_system, recall_query
+from hub_toolkit.data.foreign import FOREIGN_KIND
 from hub_toolkit.data.history import PersonaSystem
 from hub_toolkit.data.schema import Sample
 from hub_toolkit.data.tokens import EstimateCounter, TokenCounter
@@ -29,9 +30,9 @@ from hub_toolkit.types import Message
 
 DEFAULT_PROTOCOL = "v1"
 
-GoldKind = Literal["sensitive", "forget", "others", "self"]
-"""What an open answer's right reply does: mask a secret, leave something forgotten alone, keep clear of another
-person's preference, or follow the user's own."""
+GoldKind = Literal["fact", "sensitive", "forget", "others", "self"]
+"""What an open answer's right reply does: state a fact (another dataset's question that rests on no preference), mask a
+secret, leave something forgotten alone, keep clear of another person's preference, or follow the user's own."""
 
 Table = TypeVar("Table")
 
@@ -247,6 +248,7 @@ class Protocol:
 
 
 _GOLD: dict[GoldKind, Callable[[Sample], bool]] = {
+    "fact": lambda sample: not sample.preference.strip() and bool(FOREIGN_KIND.fullmatch(sample.pref_type)),
     "sensitive": lambda sample: sample.is_sensitive or sample.pref_type == "sensitive_info",
     "forget": lambda sample: sample.pref_type == "ask_to_forget",
     "others": lambda sample: sample.who == "others",

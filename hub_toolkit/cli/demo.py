@@ -63,7 +63,8 @@ def check_address(host: str, port: int) -> None:
 def _open_page(folder: Path, settings: Settings) -> tuple[Any, dict[str, Any]]:
     sys.path.insert(0, str(folder))
     page = importlib.import_module("personamem_ui.app")
-    return page.create_page(settings), page.launch_options()
+    blocks = page.create_page(settings)
+    return blocks, page.launch_options(blocks)
 
 
 @click.command()

@@ -17,16 +17,18 @@ EXIT_INTERRUPTED = 130
 
 
 COMMANDS: dict[str, Entry] = {
-    "ask": Entry("hub_toolkit.cli.memory", "ask", "Ask a question, answered with a memory."),
+    "ask": Entry("hub_toolkit.cli.ask", "ask", "Ask a question, answered with a memory."),
     "checkpoint": Entry("hub_toolkit.cli.checkpoint", "checkpoint", "Check, push and pull model checkpoints."),
     "data": Entry("hub_toolkit.cli.data", "data", "Check, convert, push and pull datasets."),
     "demo": Entry("hub_toolkit.cli.demo", "demo", "Open the page on this machine."),
     "doctor": Entry("hub_toolkit.cli.doctor", "doctor", "Say what is installed, reachable and missing."),
     "eval": Entry("hub_toolkit.cli.evaluate", "eval_group", "Run an evaluation and report on it."),
+    "generate": Entry("hub_toolkit.cli.generate", "generate", "Write a new dataset in PersonaMem's layout."),
     "hub": Entry("hub_toolkit.cli.hub", "hub", "Serve a small Hub on this machine."),
     "jobs": Entry("hub_toolkit.cli.jobs", "jobs", "Run training and evaluation on the Hub's machines."),
     "judge": Entry("hub_toolkit.cli.judge", "judge", "Audit the judges of open answers."),
-    "memory": Entry("hub_toolkit.cli.memory", "memory", "Build a memory from a chat history."),
+    "leaderboard": Entry("hub_toolkit.cli.leaderboard", "leaderboard", "Submit to the leaderboard, and read it."),
+    "memory": Entry("hub_toolkit.cli.memory", "memory", "Build, audit, correct and bound personal memories."),
     "models": Entry("hub_toolkit.cli.models", "models", "List the backends; fetch the local model."),
     "space": Entry("hub_toolkit.cli.space", "space", "Deploy the page as a Space."),
 }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import queue
 import re
 import secrets
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,10 +28,11 @@ START_S = 60
 
 
 @contextmanager
-def rehearse_release() -> Iterator[Settings]:
+def rehearse_release(*, has_board: bool = True) -> Iterator[Settings]:
     """Serve a Hub on a free port, push PersonaMem-mini to it, and yield settings that read it from there.
 
-    The Hub, its token and the client's cache go with the block. Call it before `huggingface_hub` is imported.
+    With `has_board` its leaderboard is filled meanwhile. The Hub, its token and the client's cache go with the block.
+    Call it before `huggingface_hub` is imported.
 
     Raises: PersonaMemError: a package is missing. HubError: the Hub does not start, or the push failed.
     """
@@ -42,7 +45,22 @@ def rehearse_release() -> Iterator[Settings]:
         settings = replace(load_settings(), datasets_dir=root / "cache")
         sha = _push_mini(settings)
         click.echo(f"rehearsal: PersonaMem-mini is pushed to {url}/datasets/{REPO}, commit {sha[:12]}", err=True)
-        yield replace(settings, dataset=f"hf://datasets/{REPO}@{sha}")
+        with _filling_board(root / "runs") if has_board else nullcontext():
+            yield replace(settings, dataset=f"hf://datasets/{REPO}@{sha}", leaderboard=REPO.partition("/")[0])
+
+
+@contextmanager
+def _filling_board(folder: Path) -> Iterator[None]:
+    """Fill the leaderboard in a process beside this one, which takes some seconds: the page need not wait for it."""
+    folder.mkdir()
+    click.echo("rehearsal: the leaderboard is being filled ...", err=True)
+    command = [sys.executable, "-m", "hub_toolkit.cli.rehearsal_board", str(folder)]
+    filler = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield
+    finally:
+        filler.kill()
+        filler.wait()
 
 
 def _serve(data: Path, token: str) -> str:

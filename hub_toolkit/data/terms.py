@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
 import snowballstemmer
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+
+def _mark_ranges() -> str:
+    """Return the signs that stand on letters (Arabic, Hebrew and Indic vowels, accents), as a part of a regex class."""
+    marks = [code for code in range(0x300, 0x1E00) if unicodedata.category(chr(code)).startswith("M")]
+    firsts = [code for code in marks if code - 1 not in set(marks)]
+    lasts = [code for code in marks if code + 1 not in set(marks)]
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in zip(firsts, lasts, strict=True))
+
+
+_LETTER = rf"[^\W\d_][{_mark_ranges()}]*"
+_WORD = re.compile(rf"(?:{_LETTER})+(?:['’](?:{_LETTER})+)?")
+
+# Scripts that set no space between words, or hang particles on them: compared by pairs (or threes) of letters.
+_PAIRED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7af\U00020000-\U0003ffff"
+_THREES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+_UNSPACED = re.compile(f"[{_PAIRED}{_THREES}]")
+_RUN = re.compile(rf"(?P<paired>[{_PAIRED}]+)|(?P<threes>[{_THREES}]+)|[^{_PAIRED}{_THREES}]+")
+_CJK_COMMON_LETTERS = frozenset("我你您他她它们的了是这那吗呢吧")
+_CJK_COMMON_WORDS = """
+です ます した して する ない いる ある から まで こと もの ので たい 私は 私の 好き 喜欢 喜歡 저는 나는
+"""
+_MAX_WORD_CHARS = 64
+"""A longer run of letters is no word; as much of it is compared."""
 _COMMON_WORDS = """
 a about above across actually after again against ago all almost alone along already also although always am among an and
 another any anybody anyone anything anyway are around as ask asked asking at away back bad be became because become been
@@ -38,9 +61,24 @@ decent solid thanks focus focused actual kinds type types sense main clean clear
 """
 
 
+_STEMMED_SCRIPTS = (("\u0600", "\u06ff", "arabic"), ("\u0400", "\u04ff", "russian"), ("\u0370", "\u03ff", "greek"))
+
+
+@lru_cache(maxsize=4)
+def _stemmer(language: str = "english") -> snowballstemmer.stemmer:
+    return snowballstemmer.stemmer(language)
+
+
 @lru_cache(maxsize=1)
-def _stemmer() -> snowballstemmer.stemmer:
-    return snowballstemmer.stemmer("english")
+def _cjk_common() -> frozenset[str]:
+    return frozenset(_CJK_COMMON_WORDS.split())
+
+
+def _language(word: str) -> str:
+    """Return the language whose endings a word is freed from, by its first letter's script."""
+    if word[:1].isascii():
+        return "english"
+    return next((name for first, last, name in _STEMMED_SCRIPTS if first <= word[0] <= last), "english")
 
 
 @lru_cache(maxsize=1)
@@ -53,7 +91,7 @@ def _common_stems() -> frozenset[str]:
 def stem(word: str) -> str:
     """Return the stem of one word, in lower case."""
     lowered = word.lower().replace("’", "'")
-    return str(_stemmer().stemWord(lowered.removesuffix("'s")))
+    return str(_stemmer(_language(lowered)).stemWord(lowered.removesuffix("'s")))
 
 
 def words(text: str) -> list[str]:
@@ -64,7 +102,43 @@ def words(text: str) -> list[str]:
 @lru_cache(maxsize=8192)
 def content_stems(text: str) -> tuple[str, ...]:
     """Return the stems of the words that carry meaning, in their order, repetitions kept."""
-    common = _common_stems()
-    return tuple(
-        s for word in words(text) if len(s := stem(word)) > 2 and s not in common and word.lower() not in common
-    )
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    stems: list[str] = []
+    for word in words(text):
+        stems += _content_of(word) if len(word) <= _MAX_WORD_CHARS else _content_of_long(word)
+    return tuple(stems)
+
+
+def _content_of_word(word: str) -> tuple[str, ...]:
+    if word.isascii() or not _is_unspaced(word):
+        return _content_of_spaced(word)
+    return tuple(part for run in _RUN.finditer(word) for part in _content_of_run(run))
+
+
+_content_of = lru_cache(maxsize=65536)(_content_of_word)
+
+
+def _content_of_long(word: str) -> tuple[str, ...]:
+    """Return the stems of a run of letters longer than any word: an unspaced script, else its beginning."""
+    return _content_of_word(word) if _is_unspaced(word) else _content_of(word[:_MAX_WORD_CHARS])
+
+
+def _is_unspaced(word: str) -> bool:
+    return bool(_UNSPACED.search(word))
+
+
+def _content_of_spaced(word: str) -> tuple[str, ...]:
+    common, found = _common_stems(), stem(word)
+    return () if len(found) <= 2 or found in common or word.lower() in common else (found,)
+
+
+def _content_of_run(run: re.Match[str]) -> tuple[str, ...]:
+    """Return the pairs (or threes) of letters of one run of one script; a single letter stands for itself."""
+    text = run.group()
+    if run.lastgroup is None:
+        return _content_of_spaced(text[:_MAX_WORD_CHARS])
+    size = 2 if run.lastgroup == "paired" else 3
+    parts = [text[i : i + size] for i in range(max(1, len(text) - size + 1))]
+    common = _cjk_common()
+    return tuple(part for part in parts if part not in common and not _CJK_COMMON_LETTERS.intersection(part))

@@ -98,7 +98,7 @@ def pair_rows(rows_a: Sequence[Row], rows_b: Sequence[Row], *, names: tuple[str,
 
 
 def compare_rows(paired: Paired) -> Comparison:
-    """Return the paired difference B - A, overall and by slice, with intervals and p values raw and corrected by Holm."""
+    """Return the paired difference B - A, overall and by slice, with intervals, and p values raw and by Holm."""
     slices = _compare_slices(paired.pairs)
     return {
         "rows": {

@@ -199,9 +199,12 @@ def _set_title(call: Call, connection: sqlite3.Connection, repo: Repo, row: sqli
 
 def _set_status(call: Call, connection: sqlite3.Connection, repo: Repo, row: sqlite3.Row) -> dict[str, Any]:
     _check_in_charge(call, repo, row)
-    status = call.json().get("status")
+    body = call.json()
+    status = body.get("status")
     if status not in ("open", "closed") or row["status"] == "merged":
         raise bad_request(f"a discussion that is {row['status']} can become open or closed unless it was merged")
+    if comment := text_field(body, "comment", default="", limit=65_536):
+        _note(connection, repo, row["num"], _comment(call.viewer.named(), comment))
     return _become(call, connection, repo, row, str(status))
 
 

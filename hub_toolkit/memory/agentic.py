@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hub_toolkit.data.history import Chunk
 from hub_toolkit.data.terms import content_stems
+from hub_toolkit.memory.audit import check_support, drop_unsupported
 from hub_toolkit.memory.boundary import has_secret
 from hub_toolkit.memory.document import (
     DEFAULT_CAP_TOKENS,
@@ -18,7 +19,10 @@ from hub_toolkit.memory.document import (
     Source,
     number_bullets,
 )
+from hub_toolkit.memory.extractive import is_quotable
 from hub_toolkit.memory.forgetting import forget_at, is_forgotten
+from hub_toolkit.memory.kinds import classify
+from hub_toolkit.memory.overruled import protect
 from hub_toolkit.memory.provenance import split_sentences
 from hub_toolkit.models.base import ChatModel, GenerateConfig
 from hub_toolkit.prompts.render import escape_tags, load_prompt
@@ -39,15 +43,21 @@ class _Line:
 class AgenticBuilder:
     """Updates the memory by a `ChatModel`; ids and sources survive, an unusable reply changes nothing.
 
+    Whatever the model writes, the user's edits stand above it, and sources are what users' messages really hold.
+    `refuse_unsupported`: a bullet that no source bears out is not kept.
+
     Raises (update): ProviderError, from the model.
     Source: PersonaMem-v2, agentic memory; the prompt is ours.
     """
 
     name = "agentic"
 
-    def __init__(self, model: ChatModel, *, cap_tokens: int = DEFAULT_CAP_TOKENS) -> None:
+    def __init__(
+        self, model: ChatModel, *, cap_tokens: int = DEFAULT_CAP_TOKENS, refuse_unsupported: bool = False
+    ) -> None:
         self.model = model
         self.cap_tokens = cap_tokens
+        self.refuse_unsupported = refuse_unsupported
         self._usage = Usage()
 
     @property
@@ -77,11 +87,16 @@ class AgenticBuilder:
             fault = (
                 f"messages up to {read - 1}: a reply of {size:,} characters has no bullets; kept the memory as it was"
             )
-            kept = _keep_boundary(document, list(document.bullets), chunk)
+            kept = _described(_keep_boundary(document, list(document.bullets), chunk), chunk)
             return replace(kept, faults=(*kept.faults, fault))
-        bullets = [_reconcile(line, document.bullets, chunk) for line in lines]
+        texts = _user_texts(chunk)
+        bullets = [_reconcile(line, document.bullets, texts) for line in lines]
         numbered = number_bullets(document, _unique(bullets))
-        return _keep_boundary(numbered, list(numbered.bullets), chunk).enforce_cap(self.model.counter)
+        # The user's word goes above the model's first: what the chunk asks to forget then takes both.
+        written = protect(document, numbered, self.model.counter)
+        clean = _described(_keep_boundary(written, list(written.bullets), chunk), chunk)
+        supported = drop_unsupported(clean) if self.refuse_unsupported else clean
+        return supported.enforce_cap(self.model.counter)
 
 
 def _render_memory(document: MemoryDocument) -> str:
@@ -125,29 +140,39 @@ def _previous(line: _Line, bullets: Sequence[Bullet]) -> Bullet | None:
     return None
 
 
-def _support(text: str, message: Message, index: int) -> tuple[int, Source | None]:
-    """Return how many content words a message's best sentence shares with a bullet, and that sentence."""
+def _user_texts(chunk: Chunk) -> dict[int, str]:
+    """Return what the user wrote, by index: nobody else's words bear out a bullet. Pieces of one message are joined."""
+    texts: dict[int, str] = {}
+    for index, message in zip(chunk.indices, chunk.messages, strict=True):
+        if message.role == "user":
+            texts[index] = f"{texts[index]}\n{message.text}" if index in texts else message.text
+    return texts
+
+
+def _support(text: str, message: str, index: int) -> tuple[int, Source | None]:
+    """Return how many content words a message's best sentence shares with a bullet, and that sentence if it bears out."""
     stems = frozenset(content_stems(text))
-    sentences = [sentence for sentence in split_sentences(message.text) if not has_secret(sentence)]
+    sentences = [sentence for sentence in split_sentences(message) if is_quotable(sentence)]
     best = max(sentences, key=lambda s: len(stems & set(content_stems(s))), default="")
-    shared = len(stems & set(content_stems(best)))
-    return shared, Source(index, best) if shared else None
+    source = Source(index, best)
+    is_support = check_support(Bullet("", text, (source,)))
+    return len(stems & set(content_stems(best))), source if is_support else None
 
 
-def _reconcile(line: _Line, bullets: Sequence[Bullet], chunk: Chunk) -> Bullet:
+def _reconcile(line: _Line, bullets: Sequence[Bullet], texts: Mapping[int, str]) -> Bullet:
     """Give a line its id and its sources: cited messages that really share words with it, newest first."""
     previous = _previous(line, bullets)
-    texts = dict(zip(chunk.indices, chunk.messages, strict=True))
     found = [_support(line.text, texts[i], i) for i in line.cited if i in texts]
     if not any(source for _, source in found) and previous is None:
-        users = [(i, m) for i, m in texts.items() if m.role == "user"]
-        best = max((_support(line.text, m, i) for i, m in users), key=lambda pair: pair[0], default=(0, None))
+        best = max((_support(line.text, m, i) for i, m in texts.items()), key=lambda pair: pair[0], default=(0, None))
         found = [best] if best[0] >= 2 else []
     sources = [source for _, source in sorted(found, key=lambda pair: -pair[0]) if source]
+    if previous is None:
+        return Bullet("", line.text, tuple(sources[:MAX_SOURCES]))
     known = {s.index for s in sources}
-    if previous:
-        sources += [s for s in previous.sources if s.index not in known]
-    return Bullet(previous.id if previous else "", line.text, tuple(sources[:MAX_SOURCES]))
+    sources += [s for s in previous.sources if s.index not in known]
+    bullet = replace(previous, text=line.text, sources=tuple(sources[:MAX_SOURCES]))
+    return bullet if line.text == previous.text else replace(bullet, author="model", is_pinned=False)
 
 
 def _unique(bullets: Sequence[Bullet]) -> list[Bullet]:
@@ -155,10 +180,19 @@ def _unique(bullets: Sequence[Bullet]) -> list[Bullet]:
     seen: set[str] = set()
     unique = []
     for place, bullet in enumerate(bullets):
-        bullet_id = "" if bullet.id in seen else bullet.id
-        seen.add(bullet_id)
-        unique.append(replace(bullet, id=bullet_id, weight=1.0 - 0.001 * place))
+        if bullet.id in seen:  # a second line is the model's own, whatever the first one is
+            bullet = replace(bullet, id="", author="model", is_pinned=False)
+        seen.add(bullet.id)
+        unique.append(replace(bullet, weight=1.0 - 0.001 * place))
     return unique
+
+
+def _described(document: MemoryDocument, chunk: Chunk) -> MemoryDocument:
+    """Return the document with each bullet's kind, owner, origin and confidence."""
+    messages = dict(zip(chunk.indices, chunk.messages, strict=True))
+    whole = {i: message for i, message in messages.items() if chunk.indices.count(i) == 1}
+    bullets = tuple(classify(b, whole, read_messages=document.read_messages) for b in document.bullets)
+    return replace(document, bullets=bullets)
 
 
 def _keep_boundary(document: MemoryDocument, bullets: list[Bullet], chunk: Chunk) -> MemoryDocument:

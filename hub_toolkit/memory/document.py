@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from hub_toolkit.data.tokens import TokenCounter
 from hub_toolkit.errors import DataFormatError
@@ -18,7 +19,14 @@ EMPTY_MEMORY = "No previous memory"
 
 DEFAULT_CAP_TOKENS = 2048
 MAX_SOURCES = 3
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+
+Author = Literal["model", "user"]
+Owner = Literal["self", "other"]
+Origin = Literal["said", "inferred", "repeated"]
+KINDS = ("preference", "habit", "plan", "health", "relationship", "work", "sensitive", "fact")
+"""What a bullet can be about; `fact` is the rest."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +39,29 @@ class Source:
 
 @dataclass(frozen=True)
 class Bullet:
-    """One remembered thing. `weight` orders bullets when the cap forces a choice."""
+    """One remembered thing. `weight` orders bullets when the cap forces a choice.
+
+    `owner`: whom it is about. `origin`: how it came. `author`: who wrote its words; what the user wrote, no update
+    changes. `first_seen` and `last_seen` are message indices; None for what never stood in a chat.
+    """
 
     id: str
     text: str
     sources: tuple[Source, ...] = ()
     weight: float = 1.0
+    owner: Owner = "self"
+    kind: str = "fact"
+    origin: Origin = "said"
+    confidence: float = 0.5
+    is_pinned: bool = False
+    author: Author = "model"
+    first_seen: int | None = None
+    last_seen: int | None = None
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether only the user may change it."""
+        return self.is_pinned or self.author == "user"
 
     def render(self) -> str:
         """Return the bullet as one line."""
@@ -48,8 +73,8 @@ class MemoryDocument:
     """A memory of at most `cap_tokens` tokens, and how far it has read.
 
     `read_messages` is the first index of `chat_history` that is still unread. `forgotten` holds hashes of what
-    the user asked to forget, never the words, so that it is not learnt again. `faults` says which updates
-    could not be used and why.
+    the user asked to forget, never the words, so that it is not learnt again; `overruled` those of what a user's
+    edit replaced or deleted. `faults` says which updates could not be used and why.
     """
 
     bullets: tuple[Bullet, ...] = ()
@@ -59,6 +84,7 @@ class MemoryDocument:
     counter: str = ""
     next_id: int = 1
     forgotten: tuple[tuple[str, ...], ...] = ()
+    overruled: tuple[tuple[str, ...], ...] = ()
     faults: tuple[str, ...] = ()
 
     def render(self) -> str:
@@ -72,63 +98,46 @@ class MemoryDocument:
     def enforce_cap(self, counter: TokenCounter, *, line_tokens: Callable[[str], int] | None = None) -> MemoryDocument:
         """Drop the lightest bullets until the rendered memory fits: whole bullets, never a part of one.
 
-        `line_tokens` may stand in for the counter line by line, to remember counts between calls.
+        What the user wrote or pinned goes last. `line_tokens` may stand in for the counter line by line, to remember counts between calls.
         """
         count = line_tokens or (lambda line: counter.count(line + "\n"))
         sizes = {bullet.id: count(bullet.render()) for bullet in self.bullets}
         kept, used = set(), 0
-        for bullet in sorted(self.bullets, key=lambda b: (-b.weight, b.id)):
+        for bullet in sorted(self.bullets, key=lambda b: (not b.is_protected, -b.weight, b.id)):
             if used + sizes[bullet.id] <= self.cap_tokens:
                 kept.add(bullet.id)
                 used += sizes[bullet.id]
         document = replace(self, bullets=tuple(b for b in self.bullets if b.id in kept))
         while document.tokens(counter) > self.cap_tokens:
-            lightest = min(document.bullets, key=lambda b: (b.weight, b.id))
+            lightest = min(document.bullets, key=lambda b: (b.is_protected, b.weight, b.id))
             document = replace(document, bullets=tuple(b for b in document.bullets if b is not lightest))
         return document
 
     def as_dict(self, counter: TokenCounter | None = None) -> dict[str, Any]:
         """Return the document for JSON: `sources` are plain indices, `spans` the words beside them."""
-        bullets = [
-            {
-                "id": bullet.id,
-                "text": bullet.text,
-                "sources": [source.index for source in bullet.sources],
-                "spans": [source.span for source in bullet.sources],
-                "weight": round(bullet.weight, 4),
-            }
-            for bullet in self.bullets
-        ]
+        bullets = [_bullet_as_dict(bullet) for bullet in self.bullets]
         fields = asdict(replace(self, bullets=()))
         fields.update(format_version=FORMAT_VERSION, bullets=bullets, tokens=self.tokens(counter) if counter else None)
         return fields
 
     @classmethod
     def from_dict(cls, raw: Any, *, file: str = "memory") -> MemoryDocument:
-        """Read a document back.
+        """Read a document back; one of format version 1 has what it lacks filled in: bullets a model wrote.
 
         Raises: DataFormatError: not a memory file, or of another format version.
         """
-        if not isinstance(raw, dict) or raw.get("format_version") != FORMAT_VERSION:
+        if not isinstance(raw, dict) or raw.get("format_version") not in READABLE_VERSIONS:
             raise DataFormatError(f"not a memory of format version {FORMAT_VERSION}; build it anew", file=file)
         try:
-            bullets = tuple(
-                Bullet(
-                    id=str(b["id"]),
-                    text=str(b["text"]),
-                    sources=tuple(Source(int(i), str(s)) for i, s in zip(b["sources"], b["spans"], strict=True)),
-                    weight=float(b["weight"]),
-                )
-                for b in raw["bullets"]
-            )
             return cls(
-                bullets=bullets,
+                bullets=tuple(_bullet_from_dict(bullet) for bullet in raw["bullets"]),
                 read_messages=int(raw["read_messages"]),
                 cap_tokens=int(raw["cap_tokens"]),
                 builder=str(raw["builder"]),
                 counter=str(raw["counter"]),
                 next_id=int(raw["next_id"]),
                 forgotten=tuple(tuple(str(h) for h in group) for group in raw["forgotten"]),
+                overruled=tuple(tuple(str(h) for h in group) for group in raw.get("overruled", ())),
                 faults=tuple(str(f) for f in raw["faults"]),
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -164,6 +173,59 @@ class MemoryDocument:
         except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
             raise DataFormatError("not a JSON file; build the memory anew", file=str(path)) from error
         return cls.from_dict(raw, file=str(path))
+
+
+def _bullet_as_dict(bullet: Bullet) -> dict[str, Any]:
+    fields = {
+        "id": bullet.id,
+        "text": bullet.text,
+        "sources": [source.index for source in bullet.sources],
+        "spans": [source.span for source in bullet.sources],
+        "weight": round(bullet.weight, 4),
+    }
+    return fields | {
+        "owner": bullet.owner,
+        "kind": bullet.kind,
+        "origin": bullet.origin,
+        "confidence": round(bullet.confidence, 4),
+        "is_pinned": bullet.is_pinned,
+        "author": bullet.author,
+        "first_seen": bullet.first_seen,
+        "last_seen": bullet.last_seen,
+    }
+
+
+def _bullet_from_dict(raw: Any) -> Bullet:
+    sources = tuple(Source(int(i), str(s)) for i, s in zip(raw["sources"], raw["spans"], strict=True))
+    seen = [source.index for source in sources]
+    first, last = raw.get("first_seen", min(seen, default=None)), raw.get("last_seen", max(seen, default=None))
+    return Bullet(
+        id=str(raw["id"]),
+        text=str(raw["text"]),
+        sources=sources,
+        weight=_finite(raw["weight"]),
+        owner=_one_of(raw.get("owner", "self"), get_args(Owner), "owner"),
+        kind=_one_of(raw.get("kind", "fact"), KINDS, "kind"),
+        origin=_one_of(raw.get("origin", "said"), get_args(Origin), "origin"),
+        confidence=min(1.0, max(0.0, _finite(raw.get("confidence", 0.5)))),
+        is_pinned=raw.get("is_pinned", False) is True,
+        author=_one_of(raw.get("author", "model"), get_args(Author), "author"),
+        first_seen=None if first is None else int(first),
+        last_seen=None if last is None else int(last),
+    )
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is no number")
+    return number
+
+
+def _one_of(value: Any, allowed: Iterable[str], name: str) -> Any:
+    if value not in allowed:
+        raise ValueError(f"{name} is {str(value)[:40]!r}, not one of {', '.join(allowed)}")
+    return value
 
 
 def number_bullets(document: MemoryDocument, bullets: Iterable[Bullet]) -> MemoryDocument:

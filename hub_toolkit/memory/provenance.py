@@ -68,14 +68,36 @@ _DENIAL = re.compile(
     r"|I can't stand|isn't me|no idea what)\b",
     re.I,
 )
+_LEAD = r"^(?:(?:please|also|and|oh|ok(?:ay)?|btw|by the way|so|just so you know|fyi|hi|hey|hello|thanks|one more thing|for the record|actually|yes|no)\b(?: \w+(?=,))?[,:!.]? ){0,3}"
+_REQUEST_TO_KEEP = re.compile(
+    rf"{_LEAD}(?:(?:can|could|would|will) you |you (?:should|can|may) |i(?:'d| would) like you to |i want you to )?(?:please |always |just )?"
+    r"(?:(?:remember|memori[sz]e|keep in mind|bear in mind|don['’]t forget|note(?: down)?|make a note|take note|save|store|know)(?: for (?:me|later|next time|the future))?[,:]? (?!when\b|how\b|what\b|why\b|where\b|if\b|whether\b|to\b)[^?]*\b(?:i|i['’](?:m|ve|d|ll)|my|me|we|our|mine)\b"
+    r"|(?:from now on,? )?(?:call|address) me [\w'’-]+(?: [\w'’-]+)?[.!]?$)",
+    re.I,
+)
+_STATE = (
+    r"(?:allergic|intolerant|vegan|vegetarian|pescatarian|coeliac|celiac|diabetic|asthmatic|dyslexic|autistic|deaf|blind|colou?r-?blind|left-?handed|married|divorced|widowed|engaged|pregnant|retired|unemployed|self-employed|freelance|"
+    r"muslim|jewish|christian|hindu|buddhist|catholic|atheist|gay|trans|from [A-Z]|based in|afraid of|scared of|originally|\d\d\b|an? (?!bit|little|lot|fan of this|mess|wreck)\w+)"
+)
+_PLAIN_FACT = re.compile(
+    rf"{_LEAD}(?:(?:I|i)(?:['’]m| am) (?:also |now |still |strictly |very |severely |a strict )?{_STATE}"
+    r"|(?:I|i)(?:['’]ve)? (?:have )?(?:also |now |recently |finally |never )?(?:gave up|given up|quit|stopped|cut out|went off|live in|moved to|work as|work at|work for|work in|was born|grew up|play|study|speak|own a|am called|go by|love|hate|adore|prefer)\b"
+    r"|(?:I|i)(?:['’]ve| have| have got) (?:an? |two |three |four )?(?:\w+ )?(?:dogs?|cats?|sons?|daughters?|kids?|children|allerg\w+|asthma|diabetes|migraines?|epilepsy|eczema|horses?|twins)\b"
+    r"|(?:M|m)y (?:name|birthday|wife|husband|partner|son|daughter|dog|cat|job|diet|pronouns|favou?rite (?:\w+ ){1,2})(?:['’]s| is| are)? ?(?:is|are|called|in|on)?\b)[^?]{0,120}$"
+)
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A sentence of a user's message. `is_personal`: about the user, in the first person; else a bare question or fragment."""
+    """A sentence of a user's message. `is_personal`: about the user, in the first person; else a bare question or fragment.
+
+    `is_request`: the user asks for it to be remembered; `is_fact`: it says plainly what holds for the user.
+    """
 
     text: str
     is_personal: bool
+    is_request: bool = False
+    is_fact: bool = False
 
 
 def split_sentences(text: str) -> list[str]:
@@ -94,7 +116,13 @@ def _pasted(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def _is_others_paste(frame: str, pasted: str) -> bool:
+def is_own_draft(frame: str) -> bool:
+    """Whether the words around a paste say that the user wrote it."""
+    return bool(_OWN_FRAME.search(frame))
+
+
+def is_others_paste(frame: str, pasted: str) -> bool:
+    """Whether the words around a paste say that somebody else wrote it."""
     salutation = _SALUTATION.match(pasted)
     if salutation and re.search(rf"\b{re.escape(salutation['name'])}\b", frame):
         return False  # a letter to somebody of whom the user speaks is the user's own
@@ -113,12 +141,13 @@ def own_statements(text: str) -> list[Statement]:
     frame, pasted = _pasted(plain)
     if _FICTION.search(frame):
         return []
-    is_others = bool(pasted) and _is_others_paste(frame, pasted)
+    is_others = bool(pasted) and is_others_paste(frame, pasted)
     for_somebody = bool(_FOR_SOMEBODY.search(frame))
     parts = [frame] if is_others or not pasted else [frame, pasted]
     statements = []
     for sentence in (s for part in parts for s in split_sentences(part)):
-        if _DENIAL.search(sentence):
+        is_request, is_fact = bool(_REQUEST_TO_KEEP.search(sentence)), bool(_PLAIN_FACT.search(sentence))
+        if _DENIAL.search(sentence) and not is_request:
             continue
         is_personal = bool(_FIRST_PERSON.search(_REQUEST.sub(" ", sentence)))
         if _THIRD_PERSON.search(sentence) and not _FIRST_SUBJECT.search(sentence):
@@ -127,5 +156,5 @@ def own_statements(text: str) -> list[Statement]:
             continue
         if is_others and _OTHERS_FRAME.search(sentence):
             continue
-        statements.append(Statement(sentence, is_personal))
+        statements.append(Statement(sentence, is_personal, is_request, is_fact))
     return statements

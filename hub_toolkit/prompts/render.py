@@ -9,6 +9,10 @@ from functools import cache
 from importlib.resources import files
 
 _PLACEHOLDER = re.compile(r"\{\{([a-z_]+)\}\}")
+_UNSEEN = "[\\s\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]{0,8}"
+_TAG = re.compile(rf"[<＜﹤](?={_UNSEEN}[/／]?{_UNSEEN}(?:{_UNSEEN.join('memory')}|{_UNSEEN.join('chat')})\b)", re.I)
+"""A tag of ours, also with wide signs or invisible characters in it."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -38,7 +42,7 @@ class Prompt:
 
 def escape_tags(text: str) -> str:
     """Keep material from closing, or opening, the tags that mark it off in a prompt."""
-    return re.sub(r"<(?=\s*/?\s*(?:memory|chat)\b)", "‹", text, flags=re.I)
+    return _TAG.sub("‹", text)
 
 
 @cache

@@ -17,4 +17,4 @@ from personamem_ui.app import create_page, launch_options  # noqa: E402
 demo = create_page(load_settings())
 
 if __name__ == "__main__":
-    demo.launch(**launch_options())
+    demo.launch(**launch_options(demo))

@@ -35,6 +35,16 @@ def choose(page: Any, dropdown: str, option: str) -> None:
     page.locator("[role=option]").filter(has_text=option).first.click()
 
 
+def turn_to(page: Any, tab: str) -> None:
+    """Open a tab; a click that comes before the page listens is repeated."""
+    for _ in range(20):
+        page.click(f"#pm-tab-{tab}-button")
+        if page.get_attribute(f"#pm-tab-{tab}-button", "aria-selected") == "true":
+            return
+        page.wait_for_timeout(200)
+    pytest.fail(f"the tab {tab} does not open")
+
+
 def upload(page: Any, path: Path) -> None:
     page.set_input_files("input[type=file]", path)
 
@@ -93,7 +103,7 @@ def test_step_goes_back_to_an_earlier_memory(page_url: str, open_page: OpenPage)
     num_last = page.locator(".pm-bullet").count()
     page.focus("#pm-step input[type=range]")
     page.keyboard.press("Home")
-    page.wait_for_function("document.querySelector('.pm-diff').textContent.includes('Chunk 1:')")
+    page.wait_for_function("document.querySelector('.pm-diff').textContent.includes('Version 1:')")
     assert page.locator(".pm-bullet").count() < num_last
     assert page.locator(".pm-bullet").count() == page.locator(".pm-bullet.is-new").count()
 
@@ -115,21 +125,26 @@ def test_click_on_a_bullet_shows_its_messages(page_url: str, open_page: OpenPage
 
 def test_ask_shows_bullets_options_and_the_gold(page_url: str, open_page: OpenPage) -> None:
     page = open_page(page_url)
+    turn_to(page, "ask")
     page.click("#pm-ask")
     page.wait_for_selector("#pm-asked [role=alert]")
     assert "no memory to ask yet" in page.inner_text("#pm-asked")
+    turn_to(page, "memory")
     build(page)
+    turn_to(page, "ask")
     choose(page, "#pm-examples", "Two old friends are coming round")
     page.wait_for_function("document.querySelector('#pm-question textarea').value.startsWith('Two old friends')")
     page.click("#pm-ask")
-    page.wait_for_selector(".pm-used li mark")
+    page.wait_for_selector(".pm-option [data-act=guess]")
     assert page.locator(".pm-option").count() == 4
-    assert page.locator(".pm-bar").count() == 8
-    assert page.locator(".pm-bullet.is-used").count() > 0
-    assert page.locator(".pm-option.is-gold").count() == 0
-    page.click("#pm-reveal")
+    assert page.locator(".pm-option.is-gold, .pm-bar").count() == 0  # the visitor guesses first
+    page.locator(".pm-option [data-act=guess]").first.click()
     page.wait_for_selector(".pm-option.is-gold")
+    assert page.locator(".pm-bar").count() == 8
     assert "Right is" in page.inner_text(".pm-verdict")
+    turn_to(page, "memory")
+    page.wait_for_selector(".pm-bullet.is-used")
+    turn_to(page, "ask")
     page.fill("#pm-question textarea", "When do I shape the dough?")
     page.click("#pm-ask")
     page.wait_for_selector(".pm-option", state="detached")
@@ -183,8 +198,8 @@ def test_uploaded_text_is_never_html(page_url: str, open_page: OpenPage, tmp_pat
     page = open_page(page_url)
     attack = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script> ${window.hacked=1} {{value}}'
     contents = [
-        f"I always bake sourdough bread on Fridays {attack} because my starter needs flour.",
-        f"My brother sold his motorcycle {attack} and I started knitting mittens with wool.",
+        f"I always bake sourdough bread on Fridays because my starter needs flour.\n\n{attack}",
+        f"I started knitting mittens with wool from the market.\n\n{attack}",
     ]
     path = write_history(tmp_path / "<img src=x onerror=hacked=1>.json", contents * 2)
     upload(page, path)
@@ -192,8 +207,9 @@ def test_uploaded_text_is_never_html(page_url: str, open_page: OpenPage, tmp_pat
     build(page)
     for place in range(page.locator(".pm-open").count()):
         page.locator(".pm-open").nth(place).click()
-        page.wait_for_selector(f"li:nth-child({place + 1}) .pm-sources")
-    page.fill("#pm-question textarea", f"sourdough bread {attack}")
+        page.wait_for_selector(f".pm-bullets > li:nth-child({place + 1}) .pm-sources")
+    turn_to(page, "ask")
+    page.fill("#pm-question textarea", f"sourdough bread, knitting mittens {attack}")
     page.click("#pm-ask")
     page.wait_for_selector(".pm-used li")
     assert "<img src=x" in page.inner_text("#pm-asked")
@@ -250,12 +266,13 @@ def test_endpoint_answers_side_by_side(endpoint_page_url: str, open_page: OpenPa
     open_settings(page)
     page.click("#pm-builder label:has-text('Agentic')")
     assert "2 bullets" in build(page)
+    turn_to(page, "ask")
     page.fill("#pm-question textarea", "What shall I bake?")
     page.click("#pm-ask")
-    page.wait_for_function("document.querySelectorAll('.pm-answer').length === 2")
+    page.wait_for_function("document.querySelectorAll('.pm-answer').length >= 2")
     page.wait_for_selector(".pm-waiting", state="detached")
-    replies = page.locator(".pm-reply").all_inner_texts()
-    assert [reply.strip() for reply in replies] == ["With the notes: <b>bread</b>.", "Without any notes."]
+    replies = [reply.strip() for reply in page.locator(".pm-reply").all_inner_texts()]
+    assert replies[:2] == ["With the notes: <b>bread</b>.", "Without any notes."]
 
 
 def test_stop_cancels_a_call_under_way(endpoint_page_url: str, endpoint: Any, open_page: OpenPage) -> None:

@@ -110,3 +110,13 @@ def test_discussions_drafts_and_who_may_close(api: HfApi, bob: HfApi, new_datase
     assert [found.title for found in kinds] == ["renamed"]
     closed = api.get_repo_discussions(new_dataset, repo_type="dataset", discussion_status="closed")
     assert [found.num for found in closed] == [talk.num]
+
+
+def test_status_change_says_why(api: HfApi, new_dataset: str) -> None:
+    number = propose(api, new_dataset, "a.txt", b"a")
+    api.change_discussion_status(new_dataset, number, "closed", comment="Not this way.", repo_type="dataset")
+    details = api.get_discussion_details(new_dataset, number, repo_type="dataset")
+    assert details.status == "closed"
+    assert [getattr(event, "content", None) for event in details.events if event.type == "comment"][
+        -1
+    ] == "Not this way."

@@ -35,6 +35,7 @@ def test_every_line_of_the_table_is_measured(quick: tuple[list[str], dict[str, A
     table, figures = quick
     lines = figures["lines"]
     assert list(lines) == [
+        "ours, one question",
         "ours, histories, 0.05 s",
         "ours, histories, 0.02 s",
         "ours, memories, 0.02 s",

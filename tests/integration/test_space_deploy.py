@@ -109,7 +109,7 @@ def test_the_diff_shows_what_changes_and_what_goes(recorder: Recorder, folder: P
     files = paths_of(api, repo)
     assert "personamem_ui/support.py" not in files
     assert "notes.md" in files
-    assert (api.space_info(repo).card_data or {})["hf_oauth_scopes"] == ["inference-api"]
+    assert (api.space_info(repo).card_data or {})["hf_oauth_scopes"] == ["contribute-repos", "inference-api"]
 
 
 def test_wiped_and_deployed_again_it_is_whole(folder: Path, api: HfApi) -> None:

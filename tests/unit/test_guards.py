@@ -93,11 +93,13 @@ def test_only_the_command_line_prints() -> None:
 def test_errors_are_one_pinned_tree() -> None:
     assert errors.__all__ == [
         "BoundaryError",
+        "ConflictError",
         "DataFormatError",
         "HubError",
         "JudgeError",
         "PersonaMemError",
         "ProviderError",
+        "StoreError",
         "SubmissionError",
     ]
     assert all(issubclass(getattr(errors, name), errors.PersonaMemError) for name in errors.__all__)

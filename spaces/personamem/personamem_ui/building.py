@@ -1,55 +1,103 @@
-"""Building a memory for one visitor: chunk after chunk, off the event loop, and stopped when they say so."""
+"""Reading the visitor's chats into their memory: chunk after chunk, off the event loop, stopped when they say so."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import cast
+from dataclasses import dataclass
 
-from hub_toolkit.data.tokens import TokenCounter
-from hub_toolkit.memory.build import MemoryBuilder, MemoryStep, stream_memory
+from hub_toolkit.data.tokens import TokenCounter, count_message
+from hub_toolkit.memory.build import MemoryBuilder
 from hub_toolkit.memory.extractive import ExtractiveBuilder
-from personamem_ui.sessions import BuildRun, Session, Step
+from hub_toolkit.memory.remembering import Remembered
+from hub_toolkit.types import Message
+from personamem_ui.sessions import BuildRun, Chat, Session
 
 PACE_S, MAX_PACE_S = 0.25, 2.0
 """A chunk is read in milliseconds. So that eyes can follow, chunks come this far apart, and add this much in all."""
 
 
+@dataclass(frozen=True)
+class Portion:
+    """A chat up to the end of one chunk: what is before it was read by then."""
+
+    chat: Chat
+    end: int
+
+
+def plan_portions(chats: tuple[Chat, ...], counter: TokenCounter, chunk_tokens: int) -> list[Portion]:
+    """Cut chats at message borders into chunks; a message longer than a chunk stands alone."""
+    portions = []
+    for chat in chats:
+        tokens = 0
+        for place, message in enumerate(chat.messages):
+            size = count_message(counter, message)
+            if tokens and tokens + size > chunk_tokens:
+                portions.append(Portion(chat, place))
+                tokens = 0
+            tokens += size
+        if tokens:
+            portions.append(Portion(chat, len(chat.messages)))
+    return portions
+
+
 async def run_build(
     session: Session, run: BuildRun, builder: MemoryBuilder, counter: TokenCounter, *, chunk_tokens: int
-) -> AsyncIterator[Step]:
-    """Add a step to the session after each chunk, until the end or the stop.
+) -> AsyncIterator[int]:
+    """Read chunk after chunk until the end or the stop, yielding the number of each that is read.
 
     Raises: ProviderError, from the builder's model.
     """
-    if session.history is None or run.stop.is_set():
+    if not session.chats or run.stop.is_set():
         return
     session.phase = "building"
-    steps = stream_memory(session.history, builder, counter, chunk_tokens=chunk_tokens)
-    advance = _advance_in_thread if isinstance(builder, ExtractiveBuilder) else _advance_in_loop
-    while (made := await advance(steps, run.stop)) is not None and not run.stop.is_set():
-        session.steps.append(Step(made.number, made.num_chunks, made.document, made.document.tokens(counter)))
-        yield session.steps[-1]
-        if made.number < made.num_chunks:
-            await _pause(min(PACE_S, MAX_PACE_S / made.num_chunks), run.stop)
+    session.use_builder(builder, counter)
+    try:
+        async for number in _run(session, run, builder, chunk_tokens):
+            yield number
+    finally:
+        if session.run is run:  # a model may hold a visitor's token: it is let go with the run
+            cap = builder.empty().cap_tokens
+            session.use_builder(ExtractiveBuilder(counter, cap_tokens=cap), counter)
+
+
+async def _run(session: Session, run: BuildRun, builder: MemoryBuilder, chunk_tokens: int) -> AsyncIterator[int]:
+    counter = session.counter
+    portions = await asyncio.to_thread(plan_portions, session.chats, counter, chunk_tokens)
+    session.num_chunks, session.num_chunks_read = len(portions), 0
+    before = builder.usage
+    for number, portion in enumerate(portions, start=1):
+        done = await _read(session, run, portion.chat, portion.end, in_thread=isinstance(builder, ExtractiveBuilder))
+        if done is None or session.run is not run:
+            return
+        session.num_chunks_read = number
+        if not done.num_read:
+            continue
+        session.settle(is_purged=any(receipt.kind == "forgotten" for receipt in done.receipts))
+        after = builder.usage
+        session.build_usage += type(after)(
+            after.input_tokens - before.input_tokens, after.output_tokens - before.output_tokens, after.is_estimated
+        )
+        before = after
+        yield number
+        if run.stop.is_set():
+            return
+        if number < len(portions):
+            await _pause(min(PACE_S, MAX_PACE_S / len(portions)), run.stop)
     if not run.stop.is_set():
         session.phase = "done"
 
 
-async def _pause(seconds: float, stop: asyncio.Event) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
+async def _read(session: Session, run: BuildRun, chat: Chat, end: int, *, in_thread: bool) -> Remembered | None:
+    """Read a chat up to a message; None where the visitor stopped it, which cancels a model's call under way."""
+    memory, messages = session.memory, chat.messages[:end]
 
+    async def remember() -> Remembered:
+        return await memory.remember(messages, session=chat.key, started_at=chat.started_at)
 
-async def _advance_in_loop(steps: AsyncIterator[MemoryStep], stop: asyncio.Event) -> MemoryStep | None:
-    """Return the next step; None at the end, and at the stop, which cancels the call under way."""
-
-    async def advance() -> MemoryStep | None:
-        return await anext(steps, None)
-
-    work, halt = asyncio.create_task(advance()), asyncio.create_task(stop.wait())
+    if in_thread:  # it computes and never waits; other visitors are served meanwhile
+        return await asyncio.to_thread(asyncio.run, remember())
+    work, halt = asyncio.create_task(remember()), asyncio.create_task(run.stop.wait())
     try:
         await asyncio.wait({work, halt}, return_when=asyncio.FIRST_COMPLETED)
         return work.result() if work.done() else None
@@ -58,18 +106,24 @@ async def _advance_in_loop(steps: AsyncIterator[MemoryStep], stop: asyncio.Event
         halt.cancel()
 
 
-async def _advance_in_thread(steps: AsyncIterator[MemoryStep], stop: asyncio.Event) -> MemoryStep | None:  # noqa: ARG001
-    """Return the next step; other visitors are served meanwhile. A stop waits for the chunk, which takes moments."""
-    return await asyncio.to_thread(_advance, steps)
+async def remember_said(session: Session, message: Message) -> Remembered:
+    """Take a message that was written here into the memory at once."""
+    session.talk.append(message)
+    memory, messages = session.memory, tuple(session.talk)
+
+    async def remember() -> Remembered:
+        return await memory.remember(messages, session=session.talk_key)
+
+    if isinstance(memory.builder, ExtractiveBuilder):
+        done = await asyncio.to_thread(asyncio.run, remember())
+    else:
+        done = await remember()
+    session.settle(is_purged=any(receipt.kind == "forgotten" for receipt in done.receipts))
+    return done
 
 
-def _advance(steps: AsyncIterator[MemoryStep]) -> MemoryStep | None:
-    """Run a generator that computes and never waits, without an event loop."""
-    waiting = anext(steps).__await__()
+async def _pause(seconds: float, stop: asyncio.Event) -> None:
     try:
-        next(waiting)
-    except StopIteration as end:
-        return cast(MemoryStep, end.value)
-    except StopAsyncIteration:
-        return None
-    raise RuntimeError("a builder that waits belongs in the event loop")
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,204 +1,60 @@
-"""Choosing a history and building its memory: the components, and what happens when they are used."""
+"""The Memory tab: what happens when its components are used."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+import base64
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from hub_toolkit.data.history import load_history
-from hub_toolkit.data.tokens import EstimateCounter, TokenCounter
-from hub_toolkit.errors import DataFormatError, PersonaMemError
-from hub_toolkit.memory.agentic import AgenticBuilder
-from hub_toolkit.memory.build import MemoryBuilder
-from hub_toolkit.memory.document import DEFAULT_CAP_TOKENS
-from hub_toolkit.memory.extractive import ExtractiveBuilder
+from hub_toolkit.errors import DataFormatError
 from personamem_ui.answering import PageModel
-from personamem_ui.building import run_build
-from personamem_ui.personas import PersonaList
-from personamem_ui.render import render_history_line, render_limits, render_memory, render_plot, render_status
-from personamem_ui.sessions import UPLOAD_LIMITS, Session
+from personamem_ui.keeping import load_from_hub, load_memory_file, save_to_hub
+from personamem_ui.memory_layout import (
+    HEAVY,
+    NUM_HEAVY,
+    MemoryTab,
+    Show,
+    choose_persona,
+    create_memory_tab,
+    first_session,
+    stream_build,
+)
+from personamem_ui.owner_acts import make_download, perform, why_not_now
+from personamem_ui.render_owner import render_talk
+from personamem_ui.sessions import Notice, Session
+from personamem_ui.talking import hear, reply
+from personamem_ui.uploads import read_upload_file
+from personamem_ui.visitors import current_visitor
 
-MIN_CAP_TOKENS, CAP_STEP_TOKENS = 256, 64
-MIN_CHUNK_TOKENS, MAX_CHUNK_TOKENS, CHUNK_STEP_TOKENS = 500, 5_000, 500
-PAGE_CHUNK_TOKENS = 2_000
-"""Smaller than the paper's 5,000, so that a short history shows several steps."""
-
-HEAVY, NUM_HEAVY = "heavy", 4
-"""Builds and answers share one queue with this many places."""
-
-BULLET_JS = """
-let is_clicked = false;
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('[data-bullet]');
-  if (!button) return;
-  is_clicked = true;
-  trigger('click', {bullet: button.dataset.bullet});
-});
-watch('value', () => {
-  const panel = is_clicked && element.querySelector('.pm-sources');
-  is_clicked = false;
-  if (panel) panel.scrollIntoView({block: 'nearest'});
-});
-"""
-"""A click names its bullet; the messages that open are brought into view."""
-
-Show = Callable[[Session], list[Any]]
-
-
-@dataclass(frozen=True)
-class MemoryTab:
-    """The components whose events are wired below, and the people to choose from."""
-
-    people: PersonaList
-    persona: gr.Dropdown
-    upload: gr.UploadButton
-    history_line: gr.HTML
-    builder: gr.Radio
-    cap: gr.Slider
-    chunk: gr.Slider
-    build: gr.Button
-    stop: gr.Button
-    status: gr.HTML
-    memory: gr.HTML
-    plot: gr.HTML
-    step: gr.Slider
-
-    @property
-    def outputs(self) -> list[Any]:
-        """What `show` fills, in its order."""
-        return [self.history_line, self.status, self.memory, self.plot, self.step, self.build, self.stop]
-
-    @staticmethod
-    def show(session: Session) -> list[Any]:
-        """Return the state of the page's upper half."""
-        num_steps, shown = len(session.steps), session.step.number if session.step else 1
-        return [
-            render_history_line(session),
-            render_status(session),
-            render_memory(session),
-            render_plot(session.steps, shown),
-            gr.update(maximum=max(2, num_steps), value=shown, visible=num_steps > 1 and not session.is_busy),
-            gr.update(interactive=not session.is_busy and session.history is not None),
-            gr.update(interactive=session.is_busy),
-        ]
-
-
-def first_session(people: PersonaList) -> Session:
-    """Return what a visitor begins with: the first persona, nothing built."""
-    session, choice = Session(), people.choices[0]
-    session.read(choice.load(), choice.label, choice.samples)
-    return session
-
-
-def create_memory_tab(session: Session, page_model: PageModel, people: PersonaList) -> MemoryTab:
-    """Lay out the upper half of the page."""
-    choices = [(choice.label, choice.key) for choice in people.choices]
-    gr.HTML("<h3>1 · Choose a history</h3>", apply_default_css=False)
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=3, min_width=300):
-            persona = gr.Dropdown(
-                choices,
-                value=choices[0][1],
-                label=f"A person from {people.source}",
-                info="Invented people. A twin has the same history with one thing changed.",
-                elem_id="pm-persona",
-            )
-        with gr.Column(scale=2, min_width=300):
-            upload = gr.UploadButton(
-                "Or upload a history (JSON)", file_types=[".json"], size="md", elem_id="pm-upload", variant="secondary"
-            )
-            gr.HTML(render_limits(), apply_default_css=False)
-    history_line = gr.HTML(render_history_line(session), apply_default_css=False, elem_id="pm-history")
-    builder, cap, chunk = _create_settings(page_model)
-    gr.HTML("<h3>2 · Build the memory</h3>", apply_default_css=False)
-    with gr.Row(elem_classes="pm-actions"):
-        build = gr.Button("Build memory", variant="primary", elem_id="pm-build", scale=0, min_width=180)
-        stop = gr.Button("Stop", variant="stop", elem_id="pm-stop", interactive=False, scale=0, min_width=110)
-    status = gr.HTML(render_status(session), apply_default_css=False, elem_id="pm-status")
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=3, min_width=300):
-            memory = gr.HTML(render_memory(session), apply_default_css=False, elem_id="pm-memory", js_on_load=BULLET_JS)
-        with gr.Column(scale=2, min_width=300):
-            plot = gr.HTML(render_plot(session.steps), apply_default_css=False, elem_id="pm-plot")
-            step = gr.Slider(
-                1, 2, value=1, step=1, precision=0, visible=False, elem_id="pm-step", buttons=[],
-                label="Look at the memory after chunk", info="Go back to see what each chunk added and removed.",
-            )  # fmt: skip
-    return MemoryTab(
-        people, persona, upload, history_line, builder, cap, chunk, build, stop, status, memory, plot, step
-    )
-
-
-def _create_settings(page_model: PageModel) -> tuple[gr.Radio, gr.Slider, gr.Slider]:
-    has_endpoint = page_model.choice.kind == "endpoint"
-    choices = [("Extractive: the user's own words, no model", "extractive")]
-    choices += [("Agentic: the model rewrites the memory after each chunk", "agentic")] if has_endpoint else []
-    info = "" if has_endpoint else "The agentic builder, in which a model rewrites the memory, needs an endpoint."
-    with gr.Accordion("Settings", open=False), gr.Row():
-        builder = gr.Radio(choices, value="extractive", label="Builder", info=info or None, elem_id="pm-builder")
-        cap = gr.Slider(
-            MIN_CAP_TOKENS, DEFAULT_CAP_TOKENS, value=DEFAULT_CAP_TOKENS, step=CAP_STEP_TOKENS, elem_id="pm-cap",
-            label="Cap (tokens)", info="The memory never grows beyond it.",
-        )  # fmt: skip
-        chunk = gr.Slider(
-            MIN_CHUNK_TOKENS, MAX_CHUNK_TOKENS, value=PAGE_CHUNK_TOKENS, step=CHUNK_STEP_TOKENS, elem_id="pm-chunk",
-            label="Chunk (tokens)", info="How much is read at a time. The paper: up to 5,000.",
-        )  # fmt: skip
-    return builder, cap, chunk
-
-
-async def choose_persona(key: str | None, session: Session, people: PersonaList) -> Session:
-    """Read a persona's history."""
-    choice = people.find(key or "")
-    if choice is not None:
-        session.read(await asyncio.to_thread(choice.load), choice.label, choice.samples)
-    return session
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 async def read_upload(file: str | None, session: Session) -> bool:
-    """Read an uploaded history and delete the file; return whether it was taken. A bad one changes nothing else."""
+    """Read an uploaded file and delete it; return whether it brought other chats. A bad one changes nothing else."""
     if file is None:
         return False
     path = Path(file)
+    session.upload_error = session.upload_note = None
     try:
-        history = await asyncio.to_thread(load_history, path, limits=UPLOAD_LIMITS, source=path.name)
+        upload = await asyncio.to_thread(read_upload_file, path, path.name)
+        if upload.is_memory and not session.can_edit:
+            session.notice = Notice(why_not_now(session), is_error=True)
+        elif upload.is_memory:
+            session.notice = await load_memory_file(session, path)
     except DataFormatError as error:
         session.upload_error = str(error)
         return False
     finally:
         path.unlink(missing_ok=True)
-    session.read(history, path.name)
+    if upload.is_memory:
+        return False
+    session.read(upload.chats, path.name)
+    session.upload_note = upload.note or None
     return True
-
-
-async def stream_build(
-    session: Session, page_model: PageModel, *, builder_name: str, cap_tokens: int, chunk_tokens: int
-) -> AsyncIterator[None]:
-    """Build the memory, yielding after each chunk; an error of the model becomes the session's."""
-    run = session.run
-    if run is None:
-        return
-    try:
-        builder, counter = await _create_builder(page_model, builder_name, cap_tokens)
-        async for _ in run_build(session, run, builder, counter, chunk_tokens=chunk_tokens):
-            yield
-    except PersonaMemError as error:
-        if session.run is run:
-            session.phase, session.error = "failed", str(error)
-    yield
-
-
-async def _create_builder(page_model: PageModel, name: str, cap_tokens: int) -> tuple[MemoryBuilder, TokenCounter]:
-    if name == "agentic" and page_model.choice.kind == "endpoint":
-        model = await page_model.open()
-        return AgenticBuilder(model, cap_tokens=cap_tokens), model.counter
-    counter = EstimateCounter()
-    return ExtractiveBuilder(counter, cap_tokens=cap_tokens), counter
 
 
 def wire_memory_tab(
@@ -224,30 +80,159 @@ def wire_memory_tab(
     async def on_build(session: Session, builder: str, cap: float, chunk: float) -> AsyncIterator[list[Any]]:
         steps = stream_build(session, page_model, builder_name=builder, cap_tokens=int(cap), chunk_tokens=int(chunk))
         async for _ in steps:
-            yield [session, *show_page(session)]
+            yield [session, *tab.show_core(session)]
+
+    async def on_show(session: Session) -> list[Any]:
+        return [session, *show_page(session)]
 
     async def on_stop(session: Session) -> list[Any]:
         session.stop()
         return [session, *show_page(session)]
 
-    async def on_bullet(session: Session, event: gr.EventData) -> list[Any]:
-        session.toggle_bullet(str(event._data.get("bullet", "")))
-        return [session, render_memory(session)]
+    async def on_restart(session: Session) -> list[Any]:
+        session.clear_memory()
+        return [session, *show_page(session)]
+
+    outputs = [state, *page_outputs]
+    by_persona = tab.persona.input(on_persona, [tab.persona, state], outputs, trigger_mode="always_last", **QUIET)
+    by_upload = tab.upload.upload(
+        on_upload, [tab.upload, state], [state, tab.persona, tab.upload, *page_outputs], **QUIET
+    )
+    started = tab.build.click(on_start, [state], outputs, queue=False, **QUIET)
+    settings = [state, tab.builder, tab.cap, tab.chunk]
+    core = [state, *tab.core_outputs]
+    built = started.success(on_build, settings, core, concurrency_id=HEAVY, concurrency_limit=NUM_HEAVY, **QUIET)
+    built.then(on_show, [state], outputs, **QUIET)
+    tab.stop.click(on_stop, [state], outputs, queue=False, **QUIET)
+    tab.restart.click(on_restart, [state], outputs, **QUIET)
+    _wire_acts(tab, state, outputs, show_page)
+    _wire_talk(tab, state, page_model, outputs, show_page)
+    _wire_keep(tab, state, page_model, outputs, show_page)
+    return [by_persona, by_upload]
+
+
+def _wire_acts(tab: MemoryTab, state: gr.State, outputs: list[Any], show_page: Show) -> None:
+    """Connect what the owner does to the memory: buttons inside HTML name their act, the others are fixed."""
+    tools = tab.tools
+
+    async def on_act(session: Session, event: gr.EventData) -> list[Any]:
+        act, target, text = (str(event._data.get(name) or "") for name in ("act", "id", "text"))
+        await asyncio.to_thread(perform, session, act, target, text)
+        return [session, *show_page(session)]
 
     async def on_step(number: float, session: Session) -> list[Any]:
         session.show_step(int(number))
         return [session, *show_page(session)]
 
-    outputs = [state, *page_outputs]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    by_persona = tab.persona.input(on_persona, [tab.persona, state], outputs, trigger_mode="always_last", **quiet)
-    by_upload = tab.upload.upload(
-        on_upload, [tab.upload, state], [state, tab.persona, tab.upload, *page_outputs], **quiet
+    for panel in (tab.notice, tab.memory, tools.rules, tools.held, tools.log):
+        panel.click(on_act, [state], outputs, trigger_mode="multiple", **QUIET)
+    tab.step.input(on_step, [tab.step, state], outputs, trigger_mode="always_last", **QUIET)
+
+    def act_with(act: str) -> Any:
+        async def on_text(text: str | None, session: Session) -> list[Any]:
+            await asyncio.to_thread(perform, session, act, "", text or "")
+            is_done = session.notice is not None and not session.notice.is_error
+            return ["" if is_done else gr.skip(), session, *show_page(session)]
+
+        return on_text
+
+    typed = (
+        (tools.add, tools.add_text, "add"),
+        (tools.forget, tools.forget_text, "plan_forget"),
+        (tools.rule, tools.rule_text, "plan_rule"),
     )
-    started = tab.build.click(on_start, [state], outputs, queue=False, **quiet)
-    settings = [state, tab.builder, tab.cap, tab.chunk]
-    started.success(on_build, settings, outputs, concurrency_id=HEAVY, concurrency_limit=NUM_HEAVY, **quiet)
-    tab.stop.click(on_stop, [state], outputs, queue=False, **quiet)
-    tab.memory.click(on_bullet, [state], [state, tab.memory], trigger_mode="multiple", **quiet)
-    tab.step.input(on_step, [tab.step, state], outputs, trigger_mode="always_last", **quiet)
-    return [by_persona, by_upload]
+    for button, box, act in typed:
+        gr.on([button.click, box.submit], act_with(act), [box, state], [box, *outputs], **QUIET)
+
+    async def on_merge(ids: list[str] | None, text: str | None, session: Session) -> list[Any]:
+        await asyncio.to_thread(perform, session, "merge", " ".join(ids or []), text or "")
+        is_done = session.notice is not None and not session.notice.is_error
+        return ["" if is_done else gr.skip(), session, *show_page(session)]
+
+    tools.merge.click(on_merge, [tools.merge_ids, tools.merge_text, state], [tools.merge_text, *outputs], **QUIET)
+
+    def act_alone(act: str) -> Any:
+        async def on_click(session: Session) -> list[Any]:
+            await asyncio.to_thread(perform, session, act)
+            return [session, *show_page(session)]
+
+        return on_click
+
+    tools.undo.click(act_alone("undo"), [state], outputs, **QUIET)
+    tools.redo.click(act_alone("redo"), [state], outputs, **QUIET)
+
+
+def _wire_talk(tab: MemoryTab, state: gr.State, page_model: PageModel, outputs: list[Any], show_page: Show) -> None:
+    tools = tab.tools
+
+    async def on_send(text: str | None, session: Session) -> list[Any]:
+        is_taken = await hear(session, text or "")
+        return ["" if is_taken else gr.skip(), session, *show_page(session)]
+
+    async def on_reply(session: Session) -> AsyncIterator[list[Any]]:
+        yield [session, render_talk(session)]  # a generator that yields nothing would empty its outputs
+        async for _ in reply(session, page_model):
+            yield [session, render_talk(session)]
+
+    async def on_show(session: Session) -> list[Any]:
+        return [session, *show_page(session)]
+
+    sent = gr.on(
+        [tools.send.click, tools.said.submit], on_send, [tools.said, state], [tools.said, *outputs], **QUIET
+    )  # fmt: skip
+    heavy: dict[str, Any] = {"concurrency_id": HEAVY, "concurrency_limit": NUM_HEAVY}
+    replied = sent.then(on_reply, [state], [state, tools.talk], **heavy, **QUIET)
+    replied.then(on_show, [state], outputs, **QUIET)
+
+
+def _wire_keep(tab: MemoryTab, state: gr.State, page_model: PageModel, outputs: list[Any], show_page: Show) -> None:
+    tools = tab.tools
+
+    def download_as(file_format: str) -> Any:
+        async def on_download(session: Session) -> str:
+            return await asyncio.to_thread(render_download, session, file_format)
+
+        return on_download
+
+    async def on_save(session: Session) -> list[Any]:
+        visitor = current_visitor()
+        session.notice = await asyncio.to_thread(save_to_hub, session, page_model.settings, visitor)
+        return [session, *show_page(session)]
+
+    async def on_load(session: Session) -> list[Any]:
+        if session.can_edit:
+            session.notice = await load_from_hub(session, page_model.settings, current_visitor())
+        else:
+            session.notice = Notice(why_not_now(session), is_error=True)
+        return [session, *show_page(session)]
+
+    tools.as_json.click(download_as("json"), [state], [tools.file], **QUIET)
+    tools.as_markdown.click(download_as("markdown"), [state], [tools.file], **QUIET)
+    heavy: dict[str, Any] = {"concurrency_id": HEAVY, "concurrency_limit": NUM_HEAVY}
+    tools.save.click(on_save, [state], outputs, **heavy, **QUIET)
+    tools.load.click(on_load, [state], outputs, **heavy, **QUIET)
+
+
+def render_download(session: Session, file_format: str) -> str:
+    """Return a link that holds the file itself: nothing is written to a disk here."""
+    if not session.num_versions:
+        return '<p class="pm-alert" role="alert">There is no memory to download yet.</p>'
+    made = make_download(session, file_format)
+    data = base64.b64encode(made.text.encode("utf-8")).decode("ascii")
+    return (
+        f'<p class="pm-small" role="status">Made <a download="{made.name}" href="data:{made.media_type};base64,{data}">'
+        f"{made.name}</a> ({len(made.text.encode('utf-8')) / 1024:.0f} KB).</p>"
+    )
+
+
+__all__ = [
+    "HEAVY",
+    "NUM_HEAVY",
+    "MemoryTab",
+    "Show",
+    "create_memory_tab",
+    "first_session",
+    "read_upload",
+    "render_download",
+    "wire_memory_tab",
+]

@@ -97,3 +97,11 @@ def test_building_is_causal() -> None:
 
 def test_same_input_same_memory() -> None:
     assert build(CHAT).as_dict() == build(CHAT).as_dict()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Remember that I'm vegetarian.", "I gave up dairy last spring", "I'm allergic to peanuts", "call me Sam"],
+)
+def test_short_plain_facts_are_kept(text: str) -> None:
+    assert [bullet.text for bullet in build(history(text)).bullets] == [text]

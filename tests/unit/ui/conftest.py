@@ -10,7 +10,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "spaces" / "personamem"))
 
 from hub_toolkit.data.history import parse_history
-from personamem_ui.sessions import Session
+from hub_toolkit.memory.document import MemoryDocument
+from hub_toolkit.memory.state import Change, MemoryState
+from personamem_ui.sessions import OWNER, Session
+from personamem_ui.uploads import chat_of
 
 ATTACK = '<img src=x onerror=alert(1)> "quoted" & ${value} {{value}} </div><script>alert(1)</script>'
 
@@ -25,5 +28,17 @@ def session() -> Session:
         {"role": "assistant", "content": "Fine."},
     ]
     made = Session()
-    made.read(parse_history(talk, source="talk.json"), f"talk {ATTACK}")
+    made.read((chat_of(parse_history(talk, source="talk.json")),), f"talk {ATTACK}")
+    made.messages = dict(enumerate(made.chats[0].messages))
     return made
+
+
+def with_versions(session: Session, *documents: MemoryDocument, phase: str = "done") -> Session:
+    """Give a session's memory these versions, as if chunks had been read."""
+    for number, document in enumerate(documents):
+        change = Change("update", "model", "read 2 messages")
+        session.memory.store.commit(OWNER, MemoryState(document), change, expect=number)
+    session.settle()
+    session.num_chunks = session.num_chunks_read = len(documents)
+    session.phase = phase  # type: ignore[assignment]
+    return session

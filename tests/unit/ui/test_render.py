@@ -20,9 +20,9 @@ from personamem_ui.render import (
     render_source,
     render_status,
 )
-from personamem_ui.sessions import Session, Step
+from personamem_ui.sessions import Session
 
-from .conftest import ATTACK
+from .conftest import ATTACK, with_versions
 
 VOID = {"img", "br", "input"}
 BAKES = Bullet("m1", "bakes sourdough bread", (Source(0, "bake sourdough bread"),))
@@ -62,14 +62,6 @@ def assert_safe(source: str) -> _Page:
     return page
 
 
-def with_steps(session: Session, *documents: MemoryDocument, phase: str = "done") -> Session:
-    session.steps = [
-        Step(number, len(documents), document, 100 * number) for number, document in enumerate(documents, start=1)
-    ]
-    session.phase = phase  # type: ignore[assignment]
-    return session
-
-
 def test_diff_names_what_a_chunk_did() -> None:
     before = MemoryDocument(bullets=(BAKES, KNITS, Bullet("m3", "reads about polar ice", (Source(4, "x"),))))
     newer = replace(KNITS, text="knits hats", sources=(Source(6, "hats"), *KNITS.sources))
@@ -85,16 +77,17 @@ def test_diff_names_what_a_chunk_did() -> None:
 
 
 def test_memory_marks_changes_by_words_and_signs(session: Session) -> None:
-    with_steps(session, MemoryDocument(bullets=(BAKES,)), MemoryDocument(bullets=(KNITS,), forgotten=(("h",),)))
+    with_versions(session, MemoryDocument(bullets=(BAKES,)), MemoryDocument(bullets=(KNITS,), forgotten=(("h",),)))
     page = assert_safe(render_memory(session))
-    assert "+ new" in page.text and "− removed" in page.text and "Chunk 2:" in page.text
+    assert "+ new" in page.text and "− removed" in page.text and "Version 2:" in page.text
     assert "asked to forget" in page.text
     assert page.tags.count("del") == 1
     assert page.tags.count("button") == 1
+    assert "preference" not in page.text and "fact · 50" in page.text
 
 
 def test_open_bullet_shows_its_message_with_the_span_marked(session: Session) -> None:
-    with_steps(session, MemoryDocument(bullets=(BAKES, KNITS)))
+    with_versions(session, MemoryDocument(bullets=(BAKES, KNITS)))
     session.toggle_bullet("m2")
     source = render_memory(session)
     page = assert_safe(source)
@@ -105,11 +98,32 @@ def test_open_bullet_shows_its_message_with_the_span_marked(session: Session) ->
     assert "<mark>" not in render_memory(session)
 
 
+def test_open_bullet_can_be_changed_only_where_it_is_the_newest(session: Session) -> None:
+    with_versions(session, MemoryDocument(bullets=(BAKES,)), MemoryDocument(bullets=(BAKES, KNITS)))
+    session.toggle_bullet("m1")
+    assert all(f'data-act="{act}"' in render_memory(session) for act in ("edit", "pin", "delete", "plan_forget"))
+    assert '<label for="pm-words-m1">' in render_memory(session)
+    session.show_step(1)
+    assert "<mark>" in render_memory(session) and 'data-act="edit"' not in render_memory(session)
+    session.show_step(2)
+    session.phase = "building"
+    assert 'data-act="edit"' not in render_memory(session)
+
+
+def test_marks_say_whose_words_and_whether_a_message_bears_them_out(session: Session) -> None:
+    mine = Bullet("m1", "reads about polar ice", author="user", is_pinned=True)
+    lonely = Bullet("m2", "flies a kite on Mars", (Source(0, "bake sourdough bread"),), owner="other")
+    with_versions(session, MemoryDocument(bullets=(mine, lonely)))
+    text = assert_safe(render_memory(session)).text
+    assert "⚑ pinned" in text and "✎ your words" in text and "about someone else" in text
+    assert text.count("no message bears this out") == 1
+
+
 def test_everything_from_outside_is_escaped(session: Session) -> None:
-    bullet = Bullet('m"1><img onload=x>', ATTACK, (Source(2, ATTACK.split(" &")[0]),))
+    bullet = Bullet('m"1><img onload=x>', ATTACK, (Source(2, ATTACK.split(" &")[0]), Source(9, ATTACK)))
     document = MemoryDocument(bullets=(bullet,), faults=(ATTACK,))
-    with_steps(session, document, MemoryDocument(faults=(ATTACK,)), phase="failed")
-    session.error = session.upload_error = ATTACK
+    with_versions(session, document, MemoryDocument(faults=(ATTACK,)), phase="failed")
+    session.error = session.upload_error = session.upload_note = ATTACK
     for step in (1, 2):
         session.shown = step
         session.open_bullet = bullet.id
@@ -144,19 +158,23 @@ def test_status_says_how_far_and_how_large(session: Session) -> None:
     assert "Press" in render_status(session)
     session.phase = "waiting"
     assert "Waiting" in render_status(session)
-    with_steps(session, *[MemoryDocument(bullets=(BAKES,))] * 3, phase="building")
-    session.steps = [replace(step, num_chunks=7) for step in session.steps]
+    with_versions(session, *[MemoryDocument(bullets=(BAKES,))] * 3, phase="building")
+    session.num_chunks = 7
+    tokens = session.sizes[-1]
     text = _Page(render_status(session)).text
-    assert "chunk 3 of 7" in text and "300 of 2,048 tokens, 1 bullet" in text
+    assert "chunk 3 of 7" in text and f"{tokens} of 2,048 tokens, 1 bullet" in text
     assert 'value="3" max="7"' in render_status(session)
+    assert f"Token budget: {tokens} of 2,048 tokens used" in text
     session.phase = "stopped"
     assert "Stopped after chunk 3 of 7" in render_status(session)
 
 
-def test_plot_says_its_numbers_and_stays_within_its_frame() -> None:
-    steps = [Step(n, 60, MemoryDocument(cap_tokens=256), 300 if n > 9 else 20 * n) for n in range(1, 61)]
-    drawn = render_plot(steps, 60)
+def test_plot_says_its_numbers_and_stays_within_its_frame(session: Session) -> None:
+    assert "<svg" not in render_plot(session)
+    with_versions(session, *[MemoryDocument(cap_tokens=256)] * 60)
+    session.sizes = [300 if n > 9 else 20 * n for n in range(1, 61)]
+    drawn = render_plot(session)
     assert_safe(drawn)
     assert "the cap is 256" in drawn and drawn.count("<circle") == 1
-    assert render_plot([]) == ""
-    assert render_plot(steps[:5]).count("<circle") == 5
+    session.sizes = session.sizes[:5]
+    assert render_plot(session).count("<circle") == 5

@@ -14,9 +14,10 @@ from hub_toolkit.settings import load_settings
 from personamem_ui.building import run_build
 from personamem_ui.personas import open_personas
 from personamem_ui.render_answer import mark_words, render_asked
-from personamem_ui.sessions import Answer, Session, Step
+from personamem_ui.sessions import Answer, Session
+from personamem_ui.uploads import chat_of
 
-from .conftest import ATTACK
+from .conftest import ATTACK, with_versions
 from .test_render import assert_safe
 
 PEOPLE = open_personas(load_settings())
@@ -27,7 +28,7 @@ def marek() -> Session:
     """A visitor who has built the first persona's memory."""
     session, choice, counter = Session(), PEOPLE.find("1-32k"), EstimateCounter()
     assert choice is not None
-    session.read(choice.load(), choice.label, choice.samples)
+    session.read((chat_of(choice.load()),), choice.label, choice.samples)
 
     async def go() -> None:
         run = session.start_run()
@@ -39,10 +40,10 @@ def marek() -> Session:
 
 
 def test_free_question_shows_bullets_and_both_replies(session: Session) -> None:
-    session.steps = [Step(1, 1, MemoryDocument(bullets=(Bullet("m1", f"bakes bread {ATTACK}"),)), 9)]
+    with_versions(session, MemoryDocument(bullets=(Bullet("m1", f"bakes bread {ATTACK}"),)))
     asked = session.ask(f"Which bread? {ATTACK}")
     assert asked is not None
-    asked.with_memory, asked.without_memory = Answer(ATTACK, is_done=True), Answer(error=ATTACK, is_done=True)
+    asked.answers = {"memory": Answer(ATTACK, is_done=True), "none": Answer(error=ATTACK, is_done=True)}
     page = assert_safe(render_asked(session))
     assert page.text.count("onerror=alert(1)") == 4
     assert "With memory" in page.text and "Without memory" in page.text
@@ -51,10 +52,10 @@ def test_free_question_shows_bullets_and_both_replies(session: Session) -> None:
 
 
 def test_reply_under_way_and_an_empty_one(session: Session) -> None:
-    session.steps = [Step(1, 1, MemoryDocument(), 0)]
+    with_versions(session, MemoryDocument())
     asked = session.ask("Which bread?")
     assert asked is not None
-    asked.with_memory, asked.without_memory = Answer("So"), Answer(is_done=True)
+    asked.answers = {"memory": Answer("So"), "none": Answer(is_done=True)}
     text = assert_safe(render_asked(session)).text
     assert "writing…" in text and "(an empty reply)" in text and "no bullet shares a word" in text
 
@@ -62,7 +63,7 @@ def test_reply_under_way_and_an_empty_one(session: Session) -> None:
 def test_question_without_memory_or_words_says_so(session: Session) -> None:
     assert session.ask("anything") is None
     assert "no memory to ask" in render_asked(session)
-    session.steps = [Step(1, 1, MemoryDocument(), 0)]
+    with_versions(session, MemoryDocument())
     assert session.ask("  \n") is None
     assert "no question" in render_asked(session)
 
@@ -75,19 +76,23 @@ def test_benchmark_question_shows_four_options_with_bars(marek: Session) -> None
     assert asked.support.without_memory == (0.25,) * 4
     assert asked.question.options[asked.support.pick or 0] == sample.correct_answer
     assert asked.used
-    hidden = assert_safe(render_asked(marek)).text
-    assert all(option in hidden for option in asked.question.options)
-    assert hidden.count("25\xa0%") == 4 and "right answer" not in hidden and sample.preference not in hidden
-    asked.is_gold_shown = True
+    hidden = render_asked(marek)
+    assert all(option in assert_safe(hidden).text for option in asked.question.options)
+    assert hidden.count('data-act="guess"') == 4
+    assert all(told not in hidden for told in ("pm-bar", "memory points", "right answer", sample.preference, "pm-used"))
+    asked.is_gold_shown, asked.guess = True, 0
     shown = assert_safe(render_asked(marek)).text
+    assert shown.count("25\xa0%") == 4 and "your guess" in shown
     assert "✓ right answer" in shown and sample.preference in shown and "The memory points to it" in shown
 
 
 def test_memory_that_says_nothing_points_nowhere(marek: Session) -> None:
-    marek.steps = [Step(1, 1, MemoryDocument(bullets=(Bullet("m1", "xylophone"),)), 3)]
+    marek.clear_memory()
+    with_versions(marek, MemoryDocument(bullets=(Bullet("m1", "xylophone"),)))
     asked = marek.ask(marek.samples[0].user_query.text)
     assert asked is not None and asked.support is not None
     assert (asked.support.pick, asked.support.with_memory) == (None, (0.25,) * 4)
+    asked.is_gold_shown = True
     assert "it fits no option" in render_asked(marek)
 
 

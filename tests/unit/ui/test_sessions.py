@@ -15,9 +15,13 @@ from hub_toolkit.memory.document import MemoryDocument
 from hub_toolkit.memory.extractive import ExtractiveBuilder
 from hub_toolkit.models.fake import FakeModel
 from hub_toolkit.settings import load_settings
-from personamem_ui.building import run_build
+from hub_toolkit.types import Message
+from personamem_ui.building import remember_said, run_build
 from personamem_ui.personas import open_personas
-from personamem_ui.sessions import Session, Step
+from personamem_ui.sessions import Session
+from personamem_ui.uploads import chat_of
+
+from .conftest import with_versions
 
 PEOPLE = open_personas(load_settings())
 
@@ -25,15 +29,15 @@ PEOPLE = open_personas(load_settings())
 def session_of(key: str) -> Session:
     session, choice = Session(), PEOPLE.find(key)
     assert choice is not None
-    session.read(choice.load(), choice.label, choice.samples)
+    session.read((chat_of(choice.load()),), choice.label, choice.samples)
     return session
 
 
 async def build(session: Session, *, stop_after: int | None = None, chunk_tokens: int = 1_000) -> None:
     counter = EstimateCounter()
     run = session.start_run()
-    async for step in run_build(session, run, ExtractiveBuilder(counter), counter, chunk_tokens=chunk_tokens):
-        if step.number == stop_after:
+    async for number in run_build(session, run, ExtractiveBuilder(counter), counter, chunk_tokens=chunk_tokens):
+        if number == stop_after:
             session.stop()
 
 
@@ -41,15 +45,17 @@ def test_build_adds_a_step_a_chunk() -> None:
     session = session_of("5-32k")
     asyncio.run(build(session))
     assert session.phase == "done"
-    assert [step.number for step in session.steps] == list(range(1, session.steps[0].num_chunks + 1))
-    assert all(0 < step.tokens <= step.document.cap_tokens for step in session.steps)
-    assert session.step == session.steps[-1]
+    assert session.num_versions == session.num_chunks == session.num_chunks_read > 3
+    assert session.step is not None and session.step.number == session.num_versions
+    assert all(0 < tokens <= session.step.document.cap_tokens for tokens in session.sizes)
+    cited = [source for bullet in session.step.document.bullets for source in bullet.sources]
+    assert all(" ".join(s.span.split()) in " ".join(session.messages[s.index].text.split()) for s in cited)
 
 
 def test_stop_keeps_what_was_read() -> None:
     session = session_of("5-32k")
     asyncio.run(build(session, stop_after=2))
-    assert (session.phase, len(session.steps)) == ("stopped", 2)
+    assert (session.phase, session.num_versions) == ("stopped", 2)
 
 
 def test_stop_before_the_first_chunk_reads_nothing() -> None:
@@ -63,7 +69,7 @@ def test_stop_before_the_first_chunk_reads_nothing() -> None:
             pytest.fail("a stopped build went on")
 
     asyncio.run(go())
-    assert (session.phase, session.steps) == ("stopped", [])
+    assert (session.phase, session.sizes) == ("stopped", [])
 
 
 def test_stop_cancels_a_builder_that_waits() -> None:
@@ -93,16 +99,15 @@ def test_stop_cancels_a_builder_that_waits() -> None:
 
 def test_another_history_ends_the_build_of_the_last() -> None:
     session, other = session_of("5-32k"), session_of("6-32k")
-    assert other.history is not None
 
     async def go() -> None:
         counter = EstimateCounter()
         run = session.start_run()
         async for _ in run_build(session, run, ExtractiveBuilder(counter), counter, chunk_tokens=1_000):
-            session.read(other.history, "other")
+            session.read(other.chats, "other")
 
     asyncio.run(go())
-    assert (session.phase, session.steps, session.label) == ("empty", [], "other")
+    assert (session.phase, session.sizes, session.label) == ("empty", [], "other")
 
 
 def test_new_visitor_shares_nothing_that_changes() -> None:
@@ -110,21 +115,57 @@ def test_new_visitor_shares_nothing_that_changes() -> None:
     asyncio.run(build(first))
     first.ask("bread")
     second = copy.deepcopy(first)
-    assert (second.steps, second.asked, second.run, second.phase) == ([], None, None, "empty")
-    assert second.history is first.history
-    second.steps.append(first.steps[0])
-    assert len(first.steps) > 1
+    assert (second.sizes, second.asked, second.run, second.phase) == ([], None, None, "empty")
+    assert second.chats is first.chats and second.memory.store is not first.memory.store
+    second.memory.add("only the second knows this")
+    assert "only the second" not in first.memory.export()
+
+
+def test_going_on_after_a_stop_reads_the_rest_once() -> None:
+    session, whole = session_of("5-32k"), session_of("5-32k")
+    asyncio.run(build(whole))
+    asyncio.run(build(session, stop_after=2))
+    asyncio.run(build(session))
+    assert session.phase == "done" and session.num_versions == whole.num_versions
+    assert session.memory.show().document.bullets == whole.memory.show().document.bullets
+    assert len(session.messages) == session.num_messages
+
+
+def test_model_of_a_build_is_let_go_with_it() -> None:
+    session = session_of("5-32k")
+
+    async def go() -> None:
+        builder = AgenticBuilder(FakeModel(), cap_tokens=512)
+        async for _ in run_build(session, session.start_run(), builder, EstimateCounter(), chunk_tokens=5_000):
+            assert session.memory.builder is builder
+
+    asyncio.run(go())
+    assert session.phase == "done"
+    assert isinstance(session.memory.builder, ExtractiveBuilder)
+    assert session.memory.builder.empty().cap_tokens == 512
 
 
 def test_going_back_shows_the_earlier_memory_and_drops_its_answer() -> None:
-    session = Session(steps=[Step(n, 3, MemoryDocument(read_messages=n), n) for n in (1, 2, 3)], phase="done")
+    session = with_versions(Session(), *[MemoryDocument(read_messages=n) for n in (1, 2, 3)])
     session.ask("bread")
     session.show_step(1)
-    assert session.step == session.steps[0] and session.previous_document is None and session.asked is None
+    assert session.step is not None and session.step.document.read_messages == 1
+    assert session.previous_document is None and session.asked is None
     session.show_step(99)
-    assert session.step == session.steps[2] and session.previous_document == session.steps[1].document
+    assert session.step.document.read_messages == 3 and session.previous_document is not None
+    assert session.previous_document.read_messages == 2
     session.show_step(-5)
-    assert session.step == session.steps[0]
+    assert session.step.number == 1
+
+
+def test_what_is_said_on_the_page_is_remembered_at_once() -> None:
+    session = Session()
+    said = "I moved to Leeds in May and started knitting mittens for my daughter."
+    asyncio.run(remember_said(session, Message("user", said)))
+    assert session.step is not None and "Leeds" in session.step.document.render()
+    assert session.messages == {0: Message("user", said)}
+    asyncio.run(remember_said(session, Message("assistant", "Merino is warm.")))
+    assert list(session.messages) == [0, 1] and session.num_versions == 2
 
 
 def test_unknown_bullet_opens_nothing() -> None:

@@ -1,0 +1,170 @@
+"""Whether a text speaks of a person or thing that a rule names, under other spellings and words for the same kin."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from hub_toolkit.data.terms import stem
+from hub_toolkit.memory.rules.ciphers import decoded, turned
+from hub_toolkit.memory.rules.folding import fold, spelled_out, spellings
+from hub_toolkit.memory.rules.lexicon import load_lexicon, tokenize
+from hub_toolkit.memory.rules.oddness import looks_odd
+
+_CYRILLIC = dict(
+    zip("абвгдезийклмнопрстуфхцыэ", str.split("a b v g d e z i i k l m n o p r s t u f kh ts y e"), strict=True)
+) | {"ж": "zh", "ч": "ch", "ш": "sh", "щ": "shch", "ю": "yu", "я": "ya", "ь": "", "ъ": "", "ї": "i", "і": "i", "є": "e"}
+_GREEK = dict(zip("αβγδεζηικλμνοπρσςτυφχω", str.split("a v g d e z i i k l m n o p r s s t y f ch o"), strict=True))
+_ENDINGS = ("", "s", "e", "u", "a", "om", "oy", "oi", "y", "i", "ya", "ie", "ka", "chen", "lein", "ita", "ito", "nya")
+KIN_WORDS = {
+    "sister": "sister sis sibling schwester soeur hermana sorella irma zus zusje siostra siostr* сестр* 姐姐 妹妹 姐 妹 姉 언니 누나 여동생 أختي اخت* बहन kardesim kiz",
+    "brother": "brother bro sibling bruder frere hermano fratello irmao broer brat* брат* 哥哥 弟弟 兄 弟 오빠 형 남동생 أخي اخي भाई abim",
+    "mother": "mother mum mom mam mama mommy mummy mutter mutti maman mere madre mamma mae moeder matka мама мам* мать матер* 妈妈 母亲 母 엄마 어머니 أمي امي मां माँ annem parent parents",
+    "father": "father dad daddy papa pa vater vati pere padre papa pai vader ojciec tata отец отц* папа пап* 爸爸 父亲 父 아빠 아버지 أبي ابي पिता babam parent parents",
+    "wife": "wife missus spouse ehefrau frau femme epouse esposa mujer moglie vrouw zona жен* 妻子 老婆 妻 아내 زوجتي पत्नी karim",
+    "husband": "husband hubby spouse ehemann mann mari epoux esposo marido marito man maz муж* 丈夫 老公 夫 남편 زوجي पति kocam",
+    "partner": "partner spouse boyfriend girlfriend lebensgefahrt* compagnon compagne pareja compagn* parceir* vriend vriendin партнер* 对象 パートナー",
+    "girlfriend": "girlfriend gf freundin copine novia fidanzata namorada vriendin dziewczyna девушк* подруг* 女朋友 彼女 여자친구 صديقتي",
+    "boyfriend": "boyfriend bf freund copain novio fidanzato namorado vriend chlopak парен* 男朋友 彼氏 남자친구 صديقي",
+    "ex": "ex exwife exhusband exgirlfriend exboyfriend exfrau exmann",
+    "son": "son sohn fils hijo figlio filho zoon syn сын* 儿子 息子 아들 ابني बेटा oglum",
+    "daughter": "daughter tochter fille hija figlia filha dochter corka дочь доч* 女儿 娘 딸 ابنتي बेटी kizim",
+    "boss": "boss manager supervisor chef chefin patron jefe jefa capo chefe baas szef начальник* 老板 上司 상사",
+    "friend": "friend mate pal buddy bestie freund freundin ami amie amigo amiga amico amica vriend przyjaciel друг* подруг* 朋友 友達 친구",
+    "grandmother": "grandmother grandma granny nan nana oma grossmutter grandmere meme abuela nonna avo vovo babcia бабушк* 奶奶 外婆 祖母 할머니 جدتي दादी nani",
+    "grandfather": "grandfather grandpa grandad opa grossvater grandpere pepe abuelo nonno avo dziadek дедушк* 爷爷 外公 祖父 할아버지 جدي दादा",
+    "aunt": "aunt auntie tante tia zia ciocia тет* 阿姨 姑姑 おば 이모 고모",
+    "uncle": "uncle onkel oncle tio zio oom wujek дяд* 叔叔 舅舅 おじ 삼촌",
+    "cousin": "cousin cousine primo prima cugino cugina neef nicht kuzyn кузен* 表哥 表姐 表妹 いとこ 사촌",
+    "neighbour": "neighbour neighbor nachbar* voisin* vecin* vicino vicina vizinh* buur* sasiad* сосед* 邻居 隣人 이웃",
+    "colleague": "colleague coworker kolleg* collegue companer* collega colega коллег* 同事 同僚 동료",
+    "landlord": "landlord landlady vermieter* proprietaire casero huisbaas",
+    "nephew": "nephew neffe neveu sobrino nipote sobrinho",
+    "niece": "niece nichte niece sobrina nipote sobrinha",
+    "therapist": "therapist shrink counsellor counselor psycholog* therapeut*",
+    "roommate": "roommate flatmate housemate mitbewohner*",
+    "dog": "dog puppy hund hundin chien perro cane cachorro hond pies собак* 狗 犬 강아지",
+    "cat": "cat kitten katze chat gato gatto kat kot кошк* кот 猫 고양이",
+}
+"""Words for the same kin; what ends in * takes any ending."""
+KIN_ALIASES = {
+    "mum": "mother", "mom": "mother", "mama": "mother", "dad": "father", "papa": "father", "sis": "sister", "bro": "brother",
+    "spouse": "partner", "hubby": "husband", "grandma": "grandmother", "granny": "grandmother", "nan": "grandmother",
+    "grandpa": "grandfather", "grandad": "grandfather", "exwife": "ex", "exhusband": "ex", "exgirlfriend": "ex",
+    "exboyfriend": "ex", "manager": "boss", "supervisor": "boss", "neighbor": "neighbour", "coworker": "colleague",
+    "flatmate": "roommate", "housemate": "roommate", "auntie": "aunt",
+}  # fmt: skip
+_SECOND_NAMES = {
+    "anna": "安娜 アンナ 안나 آنا अन्ना", "maria": "玛丽亚 マリア 마리아 ماريا", "tom": "汤姆 トム 톰 توم", "david": "大卫 デビッド 데이비드",
+    "john": "约翰 ジョン 존 جون", "peter": "彼得 ピーター 피터", "sarah": "莎拉 サラ 사라 سارة", "michael": "迈克尔 マイケル 마이클 mike mikey mick",
+    "thomas": "tom tommy", "elizabeth": "liz beth eliza betty lizzie", "william": "will bill billy", "robert": "rob bob bobby",
+    "katherine": "kate katie kathy kat", "james": "jim jimmy jamie", "alexander": "alex sasha", "margaret": "maggie meg peggy",
+    "daniel": "dan danny", "samuel": "sam", "samantha": "sam", "benjamin": "ben", "jonathan": "jon", "andrew": "andy drew",
+    "christopher": "chris", "jennifer": "jen jenny", "susan": "sue susie", "edward": "ed eddie ted", "richard": "rick dick",
+    "annabel": "anna", "nicholas": "nick", "patricia": "pat patty", "joseph": "joe joey", "charles": "charlie chuck",
+}  # fmt: skip
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+def kin_of(word: str) -> str | None:
+    """Return the kin that a folded word of a rule names, None where it names none."""
+    word = KIN_ALIASES.get(word, word)
+    return word if word in KIN_WORDS else None
+
+
+def names_entity(text: str, entity: str) -> bool:
+    """Whether a text names an entity: in any case, script, ending or code, or kin by another word."""
+    return any(_names(text[i : i + 2_000], entity) for i in range(0, max(1, len(text)), 1_900))
+
+
+@lru_cache(maxsize=16384)
+def _names(text: str, entity: str) -> bool:
+    wanted = tuple(t for t in tokenize(fold(entity)) if t != ".")
+    if not wanted:
+        return False
+    kin = kin_of(wanted[0]) if len(wanted) == 1 else None
+    others = (KIN_WORDS[kin] if kin else _SECOND_NAMES.get(wanted[0], "") if len(wanted) == 1 else "").split()
+    folded = fold(text)
+    if any(_stands_in(folded, one, others) for one in _ways_to_name(entity, wanted)):
+        return True
+    if not looks_odd(text, folded, load_lexicon(frozenset())) and not _INNER_SIGN.search(folded):
+        return False
+    return any(_is_hidden_in(view, wanted, others) for view in (text, *decoded(text)))
+
+
+_MIN_NAME_CHARS = 4
+
+
+def _ways_to_name(entity: str, wanted: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return an entity's words, and each part of a person's name: a text may give the surname alone."""
+    parts = entity.split()
+    if len(parts) < 2 or len(parts) != len(wanted) or not all(part[0].isupper() for part in parts):
+        return [wanted]
+    return [wanted, *((word,) for word in wanted if len(word) >= _MIN_NAME_CHARS)]
+
+
+_INNER_SIGN = re.compile(r"[^\W\d_][-.*~'\"/\\|·•,;:+=^#()\[\]{}]{1,3}[^\W\d_]")
+
+
+def _is_hidden_in(text: str, wanted: tuple[str, ...], others: list[str]) -> bool:
+    folded = fold(text)
+    if any(_stands_in(spelling, wanted, others) for spelling in spellings(folded)):
+        return True
+    letters = "".join(wanted)
+    if any(letters in run for run in spelled_out(folded)):
+        return True
+    return len(letters) >= 4 and any(letters in tokenize(other) for other in turned(folded))
+
+
+def _stands_in(folded: str, wanted: tuple[str, ...], others: list[str]) -> bool:
+    tokens = tokenize(folded)
+    if _CJK.search(wanted[0]) and "".join(wanted) in folded.replace(" ", ""):
+        return True
+    views = [tokens]
+    if not folded.isascii():
+        views.append([romanize(t) for t in tokens])
+    if any(_has_run(view, wanted) for view in views):
+        return True
+    return any(_is_word(folded, tokens, other) for other in others)
+
+
+def _has_run(tokens: list[str], wanted: tuple[str, ...]) -> bool:
+    size = len(wanted)
+    return any(
+        all(_same(t, w, is_last=i == size - 1) for i, (t, w) in enumerate(zip(tokens[k:], wanted, strict=False)))
+        for k in range(len(tokens) - size + 1)
+    )
+
+
+def _same(token: str, word: str, *, is_last: bool) -> bool:
+    if token == word:
+        return True
+    if not is_last or len(word) < 3:
+        return False
+    root = word[:-1] if word[-1] in "aeiouy" and len(word) > 3 else word
+    if token.startswith(root) and token[len(root) :] in _ENDINGS and (root == word or len(token) >= len(word)):
+        return True
+    return token[:2] == word[:2] and len(token) > 3 and stem(token) == stem(word)
+
+
+def _is_word(folded: str, tokens: list[str], word: str) -> bool:
+    if _CJK.search(word):
+        return word in folded
+    word = fold(word)
+    return any(t.startswith(word[:-1]) for t in tokens) if word.endswith("*") else word in tokens
+
+
+@lru_cache(maxsize=4096)
+def romanize(word: str) -> str:
+    """Return a word of Cyrillic, Greek, Kana or Hangul in Latin letters, as names are written; others as they are."""
+    return "".join(_CYRILLIC.get(c) or _GREEK.get(c) or _by_name(c) for c in word)
+
+
+def _by_name(char: str) -> str:
+    if char.isascii() or char in _CYRILLIC:
+        return "" if char in _CYRILLIC else char
+    name = unicodedata.name(char, "")
+    if name.startswith(("KATAKANA LETTER ", "HIRAGANA LETTER ", "HANGUL SYLLABLE ")):
+        return name.rsplit(" ", 1)[1].lower()
+    return char

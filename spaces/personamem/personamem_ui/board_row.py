@@ -1,0 +1,275 @@
+"""A row's own page: who sent what and when, what it was scored on, and how it compares with another row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from hub_toolkit.errors import PersonaMemError, SubmissionError
+from hub_toolkit.evaluate.compare import Comparison, compare_rows, pair_rows
+from hub_toolkit.evaluate.record import Row
+from hub_toolkit.evaluate.rows import make_row, read_choice
+from hub_toolkit.leaderboard.board import Board
+from hub_toolkit.leaderboard.boards import find_board
+from hub_toolkit.leaderboard.events import Event
+from hub_toolkit.leaderboard.rank import TableRow
+from personamem_ui.board_format import NONE, e, format_interval, format_share, format_signed
+from personamem_ui.board_render import describe_column, render_marks
+from personamem_ui.board_source import BoardSource, Snapshot
+from personamem_ui.board_view import CONTEXTS, TIERS, cost_per_thousand, tokens_per_query
+
+NUM_SLICES = 40
+_ESTIMATES = (
+    ("accuracy", "Accuracy"),
+    ("length_controlled", "Length-controlled"),
+    ("no_context", "Without any context"),
+    ("lift", "Paired lift"),
+    ("group_accuracy", "Whole swap groups"),
+    ("sensitive_info", "Secrets kept (not in accuracy)"),
+)
+
+
+def rows_of(row: TableRow, boards: Sequence[Board]) -> list[Row]:
+    """Return a submission's scored rows from the choices that the table holds: nothing has to be fetched.
+
+    Raises: SubmissionError: its board is not open here, or it holds no choices (open answers).
+    """
+    board = find_board(row["column"], boards)
+    choices = row.get("choices") or ""
+    if len(choices) != len(board.samples):
+        raise SubmissionError(f"{row['name']}: the table holds no choices to compare (only multiple choice has them)")
+    return [_row(board, number, choice, row["context"]) for number, choice in enumerate(choices)]
+
+
+def _row(board: Board, number: int, choice: str, context: str) -> Row:
+    sample = board.samples[number]
+    question = board.questions[sample.sample_id]
+    entry: dict[str, Any] = {
+        "reply": f"\\boxed{{{choice}}}" if choice in "ABCD" else "",
+        "finish_reason": None,
+        "context_tokens": None,
+        "input_tokens": 0,
+        "output_tokens": 0,
+        "is_estimated": False,
+        "error": None,
+    }
+    answer = read_choice(entry, question, board.protocol)
+    size = board.group_sizes.get(sample.group_id or "")
+    return make_row(sample, question, answer, group_size=size, context="128k" if context == "128k" else board.context)
+
+
+def compare_entries(a: TableRow, b: TableRow, boards: Sequence[Board]) -> Comparison:
+    """Return the paired comparison B - A of two rows of one table.
+
+    Raises: SubmissionError: they do not stand in one table, or hold no choices. DataFormatError: nothing to compare.
+    """
+    if (a["column"], a["task"]) != (b["column"], b["task"]):
+        raise SubmissionError(
+            "the two rows were not asked the same questions by the same protocol; compare rows of one table"
+        )
+    return compare_rows(pair_rows(rows_of(a, boards), rows_of(b, boards), names=(a["name"], b["name"])))
+
+
+def render_row(row: TableRow | None, source: BoardSource, snapshot: Snapshot) -> str:
+    """Return a row's page; nothing where no row is open."""
+    if row is None:
+        return ""
+    name = e(row["name"])
+    return (
+        f'<article class="pm-row" aria-label="Submission {name}"><div class="pm-row-head"><h4>{name}</h4>'
+        f"{render_marks(row)}"
+        '<button type="button" class="pm-button" data-close="1">Close</button></div>'
+        f'{_render_dispute(row)}{_render_flags(row)}<div class="pm-row-parts">{_render_system(row)}'
+        f"{render_scores(row)}</div>{_render_verified(row)}{_render_files(row, source)}"
+        f"{_render_log(snapshot.events(row['submission']))}</article>"
+    )
+
+
+def _definitions(title: str, pairs: Sequence[tuple[str, str]]) -> str:
+    listed = "".join(f"<div><dt>{term}</dt><dd>{value}</dd></div>" for term, value in pairs)
+    return f"<section><h5>{title}</h5><dl>{listed}</dl></section>"
+
+
+def _render_system(row: TableRow) -> str:
+    size = row.get("parameters_b")
+    cost = cost_per_thousand(row)
+    tokens = tokens_per_query(row)
+    return _definitions(
+        "The system",
+        [
+            ("Model", f"<code>{e(row['model'])}</code>"),
+            ("Revision", f"<code>{e(row['revision'])}</code>"),
+            ("Reads", e(CONTEXTS.get(row["context"], row["context"]))),
+            ("Size", f"{size:g} billion parameters" if size is not None else NONE),
+            ("Licence", e(row["licence"])),
+            ("Asked with", e(row["harness"])),
+            ("Tokens a query", f"{tokens:,.0f}, as the sender states" if tokens is not None else NONE),
+            ("Cost", f"${cost:,.2f} per 1,000 questions, as the sender states" if cost is not None else NONE),
+            ("More", _render_url(row.get("url"))),
+            ("Notes", e(row.get("notes") or NONE)),
+            ("Sent by", f"{e(row['submitter'])} ({_WAYS.get(row['way'], e(row['way']))})"),
+            ("Sent at", e(row["time"])),
+            ("Contact", e(row["contact"])),
+        ],
+    )
+
+
+_WAYS = {
+    "form": "with the form",
+    "cli": "on the command line",
+    "pull_request": "as a pull request",
+    "rehearsal": "in a rehearsal: this name is not an account",
+}
+
+
+def _render_url(url: str | None) -> str:
+    if not url or not url.startswith("https://"):
+        return NONE
+    return f'<a href="{e(url)}" rel="noopener noreferrer nofollow ugc">{e(url)}</a>'
+
+
+def render_scores(row: TableRow) -> str:
+    """Return every figure of a row, with what it was scored on."""
+    pairs = []
+    for key, title in _ESTIMATES:
+        value = row.get(key)
+        is_signed = key == "lift"
+        low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
+        bounds = format_interval((low, high) if low is not None and high is not None else None, is_signed=is_signed)
+        text = (f"{format_signed(value)} points" if value is not None else NONE) if is_signed else format_share(value)
+        pairs.append((title, f'{e(text)} <span class="pm-bounds">{e(bounds)}</span>' if bounds else e(text)))
+    agreement = row.get("agreement")
+    judged = (
+        f"{e(row['judges'])}"
+        if row.get("judges")
+        else ("awaited" if row["status"] == "pending_judges" else "none needed")
+    )
+    pairs += [
+        ("Chance", format_share(row.get("chance"))),
+        ("Answers", f"{row['num_rows']:,}: {row['num_scored']:,} scored, {row['num_unparsed']:,} unparsed, "
+                    f"{row['num_failed']:,} failed, {row['num_unscored']:,} not judged"),
+        ("Judges", judged + (f", agreement {agreement:.2f}" if agreement is not None else "")),
+        ("Standing", e(TIERS.get(row["tier"], row["tier"]))),
+        ("Table", e(describe_column(row["column"]))),
+        ("Dataset revision", f"<code>{e(row['dataset_revision'])}</code>"),
+        ("Protocol", f"{e(row['protocol'])} <code>{e(row['protocol_digest'][:12])}</code>"),
+    ]  # fmt: skip
+    return _definitions("What it scored", pairs)
+
+
+def _render_dispute(row: TableRow) -> str:
+    dispute = row.get("dispute")
+    if not dispute:
+        return ""
+    text = dispute.get("reason", "") if isinstance(dispute, dict) else str(dispute)
+    who = f" ({e(dispute.get('who', ''))}, {e(dispute.get('time', ''))})" if isinstance(dispute, dict) else ""
+    return f'<div class="pm-alert"><strong>Disputed.</strong> {e(text)}{who}</div>'
+
+
+def _render_flags(row: TableRow) -> str:
+    if not row.get("flags"):
+        return ""
+    listed = "".join(f"<li>{e(flag)}</li>" for flag in row["flags"])
+    return (
+        '<div class="pm-alert"><strong>Flagged by the server, for people to judge:</strong>'
+        f'<ul class="pm-flags">{listed}</ul></div>'
+    )
+
+
+def _render_verified(row: TableRow) -> str:
+    verified = row.get("verified")
+    if not verified:
+        return '<p class="pm-small">Not verified: the maintainers have not run this system themselves.</p>'
+    if not isinstance(verified, dict):
+        return f'<p class="pm-small">Verified: {e(verified)}</p>'
+    pairs = [
+        (e(str(name).replace("_", " ").capitalize()), e(_short(value))) for name, value in sorted(verified.items())
+    ]
+    return _definitions("Verified by the maintainers' own run", pairs)
+
+
+def _short(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return str(value)[:300]
+
+
+def _render_files(row: TableRow, source: BoardSource) -> str:
+    digest = row["submission"]
+    links = [
+        f'<a href="{e(link)}" rel="noopener">{name}</a>'
+        for name in ("predictions.jsonl", "meta.yaml", "receipt.json")
+        if (link := source.link(digest, name))
+    ]
+    here = f"?tab=leaderboard&submission={quote(digest[:16])}"
+    return (
+        f'<p class="pm-files">Files as they came: {", ".join(links) or NONE}. Digest <code>{e(digest)}</code>. '
+        f'<a href="{e(here)}">Link to this row</a>. Something wrong? '
+        f"<code>personamem leaderboard dispute {e(digest[:12])} --reason …</code></p>"
+    )
+
+
+def _render_log(events: Sequence[Event]) -> str:
+    if not events:
+        return ""
+    items = "".join(
+        f"<li><time>{e(event['time'])}</time> <strong>{e(event['kind'])}</strong> by {e(event['who'])}"
+        f"{': ' + e(event['reason']) if event.get('reason') else ''}</li>"
+        for event in events
+    )
+    head = f"<summary>Public log ({len(events)})</summary>"
+    return f'<details class="pm-figures">{head}<ul class="pm-log">{items}</ul></details>'
+
+
+def render_comparison(a: TableRow, b: TableRow, boards: Sequence[Board]) -> str:
+    """Return how B differs from A on the questions that both were asked, or why that cannot be said."""
+    try:
+        found = compare_entries(a, b, boards)
+    except PersonaMemError as error:
+        return f'<p class="pm-empty">These two cannot be compared: {e(error)}.</p>'
+    overall = found["overall"]
+    low, high, p = overall.get("low"), overall.get("high"), overall.get("p")
+    bounds = format_interval((low, high) if low is not None and high is not None else None, is_signed=True)
+    verdict = _verdict(a, b, low, high)
+    head = "".join(
+        f'<th scope="col"{" class=is-number" if number else ""}>{e(text)}</th>'
+        for number, text in enumerate(("Part", a["name"], b["name"], "Difference", "95 % interval", "p (Holm)"))
+    )
+    shown = [part for part in found["slices"] if part["slice"] in ("pref_type", "who")] or found["slices"]
+    body = "".join(_render_slice(part) for part in shown[:NUM_SLICES])
+    return (
+        f'<div class="pm-comparison" role="status"><p><strong>{e(verdict)}</strong> Paired on '
+        f"{found['rows']['compared']:,} questions, clustered by persona: {format_share(overall['a'])} against "
+        f"{format_share(overall['b'])}, difference {e(format_signed(overall['difference']))} points ({e(bounds)}), "
+        f"p = {_p(p)}.</p></div>"
+        f'<div class="pm-scroll" tabindex="0" role="region" aria-label="Comparison by type"><table class="pm-plain">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _verdict(a: TableRow, b: TableRow, low: float | None, high: float | None) -> str:
+    if low is not None and low > 0:
+        return f"{b['name']} is better than {a['name']}."
+    if high is not None and high < 0:
+        return f"{b['name']} is worse than {a['name']}."
+    return "No difference can be told from these questions."
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _render_slice(part: Comparison) -> str:
+    low, high = part.get("low"), part.get("high")
+    bounds = format_interval((low, high) if low is not None and high is not None else None, is_signed=True)
+    cells = "".join(
+        f'<td class="is-number">{e(text)}</td>'
+        for text in (
+            *(format_share(part["a"]), format_share(part["b"]), format_signed(part["difference"])),
+            *(bounds or NONE, _p(part["p_holm"])),
+        )
+    )
+    return f'<tr><th scope="row">{e(str(part["value"]).replace("_", " "))}</th>{cells}</tr>'

@@ -1,0 +1,186 @@
+"""Leaderboard, form and API as visitors and programs meet them: a real browser, real clients, a Hub on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from hub_toolkit.leaderboard.board import Board, open_board
+from tests.browser.conftest import ROOT, serve_page
+from tests.conftest import require_extra
+from tests.hub_server import HubServer
+from tests.unit.ui.test_board import files_of
+
+SECRET = "a-webhook-secret"
+NAME = '=System one & "co"'
+EXAMPLES = ROOT / "spaces" / "personamem" / "personamem_ui" / "examples"
+
+
+@pytest.fixture(scope="module")
+def board() -> Board:
+    return open_board()
+
+
+@pytest.fixture(scope="module")
+def board_url(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:  # noqa: ARG001
+    """The page with a leaderboard on a Hub of this machine, empty at first."""
+    require_extra("rehearse", importlib.util.find_spec("starlette") is not None, "no Starlette")
+    folder = tmp_path_factory.mktemp("board")
+    with HubServer(folder / "hub") as hub:
+        settings = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_alice", "HF_HOME": str(folder / "client")}
+        settings |= {"PERSONAMEM_LEADERBOARD": "personamem", "PERSONAMEM_WEBHOOK_SECRET": SECRET}
+        with serve_page(folder / "cache", **settings) as url:
+            yield url
+
+
+def client_of(url: str) -> Any:
+    from gradio_client import Client
+
+    return Client(url, verbose=False)
+
+
+def choose_files(page: Any, folder: Path, files: tuple[bytes, bytes]) -> None:
+    for name, content, place in zip(("predictions.jsonl", "meta.yaml"), files, ("predictions", "meta"), strict=True):
+        (folder / name).write_bytes(content)
+        page.set_input_files(f"#pm-submit-{place} input[type=file]", str(folder / name))
+        page.wait_for_selector(f"#pm-submit-{place} .file-preview, #pm-submit-{place} table")
+
+
+def submit(page: Any, folder: Path, files: tuple[bytes, bytes], *, name: str) -> str:
+    """Check and send two files by the form; return the digest of the receipt."""
+    choose_files(page, folder, files)
+    page.click("#pm-submit-check")
+    page.wait_for_selector("#pm-submit-result .pm-result")
+    page.fill("#pm-submit-name textarea, #pm-submit-name input", name)
+    page.click("#pm-submit-send")
+    page.wait_for_selector("#pm-submit-receipt >> text=It is scored")
+    return str(page.inner_text("#pm-submit-receipt code"))
+
+
+def test_an_honest_row_appears(board_url: str, board: Board, open_page: Callable[..., Any], tmp_path: Path) -> None:
+    """From the empty table over a refused file to a row, its page, a comparison and a download."""
+    page = open_page(board_url)
+    page.click("#pm-tab-leaderboard-button")
+    page.wait_for_selector("#pm-board-table >> text=Nobody has submitted to this table yet")
+    page.click("#pm-tab-submit-button")
+    page.wait_for_selector("#pm-submit-check")
+    predictions, meta = files_of(board, share=0.9, seed=1, name=NAME)
+    choose_files(page, tmp_path, (predictions.replace(b"}\n", b"}\nrubbish\n", 1), meta))
+    page.click("#pm-submit-check")
+    page.wait_for_selector("#pm-submit-result >> text=predictions.jsonl, line 2: broken JSON")
+    assert page.is_disabled("#pm-submit-send")
+
+    digest = submit(page, tmp_path, (predictions, meta), name="carol")
+    submit(page, tmp_path, files_of(board, share=0.3, seed=2, name="Weak one"), name="dave")
+    page.fill("#pm-submit-digest textarea, #pm-submit-digest input", digest[:12])
+    page.click("#pm-submit-look")
+    page.wait_for_selector("#pm-submit-status >> text=In the table.")
+
+    page.goto(f"{board_url}?tab=leaderboard&submission={digest[:16]}")
+    page.wait_for_selector(".pm-row >> text=carol (in a rehearsal")
+    assert page.locator("#pm-board-table tbody tr").count() == 2
+    assert "not comparable" in page.inner_text("#pm-board-published").casefold()
+    page.click("#pm-board-other input")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".pm-comparison >> text=Weak one is worse than")
+    page.fill("#pm-board-search textarea, #pm-board-search input", "weak")
+    page.wait_for_function("document.querySelectorAll('#pm-board-table tbody tr').length === 1")
+    page.fill("#pm-board-search textarea, #pm-board-search input", "")
+    page.wait_for_function("document.querySelectorAll('#pm-board-table tbody tr').length === 2")
+    page.click("[data-sort=accuracy]")
+    page.wait_for_selector("th[aria-sort=ascending] [data-sort=accuracy]:focus")
+    with page.expect_download() as download:
+        page.click("#pm-board-csv")
+    assert "'=System" in Path(download.value.path()).read_text("utf-8-sig")
+    page.click("[data-close]")
+    page.wait_for_selector(".pm-row", state="detached")
+
+
+def test_programs_use_the_same_functions(board_url: str, board: Board) -> None:
+    client = client_of(board_url)
+    table = client.predict(api_name="/leaderboard")
+    assert {row["name"] for row in table["rows"]} == {NAME, "Weak one"}
+    assert "choices" not in table["rows"][0]
+    good, weak = table["rows"]
+    found = client.predict(good["submission"][:12], weak["submission"], api_name="/compare")
+    assert found["overall"]["difference"] == pytest.approx(weak["accuracy"] - good["accuracy"])
+    assert client.predict(good["submission"], api_name="/submission_status")["status"] == "scored"
+    assert client.predict("0" * 64, api_name="/submission_status")["status"] == "unknown"
+    predictions, meta = (part.decode() for part in files_of(board, share=0.5, seed=5, name="Not sent"))
+    assert client.predict(predictions, meta, api_name="/validate_submission")["is_acceptable"] is True
+    scored = client.predict(predictions, meta, api_name="/score_predictions")
+    assert scored["num_rows"] == len(board.samples)
+    assert client.predict(api_name="/leaderboard")["num_rows"] == 2
+    with pytest.raises(Exception, match="no digest"):
+        client.predict("x", api_name="/submission_status")
+
+
+def test_the_documented_examples_run(board_url: str) -> None:
+    command = [sys.executable, str(EXAMPLES / "client.py"), board_url]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "sourdough" in said
+    assert "Weak one" in said
+    script = ["bash", str(EXAMPLES / "http.sh")]
+    env = {"PAGE": board_url.rstrip("/"), "PATH": "/usr/bin:/bin", "NO_PROXY": "127.0.0.1"}
+    said = subprocess.run(script, capture_output=True, text=True, timeout=60, check=True, env=env).stdout
+    assert "event: complete" in said
+    assert "Weak one" in said
+
+
+def test_the_functions_are_tools_of_an_mcp_client(board_url: str) -> None:
+    require_extra("space", importlib.util.find_spec("mcp") is not None, "no MCP: pip install 'gradio[mcp]'")
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    async def ask() -> tuple[set[str], str]:
+        async with (
+            streamablehttp_client(f"{board_url}gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name for tool in (await session.list_tools()).tools}
+            name = next(tool for tool in tools if tool.endswith("leaderboard"))
+            result = await session.call_tool(name, {"limit": 5})
+            return tools, "".join(getattr(part, "text", "") for part in result.content)
+
+    with ThreadPoolExecutor(1) as thread:  # the browser's event loop runs in this one
+        tools, said = thread.submit(asyncio.run, ask()).result(60)
+    for name in ("validate_submission", "compare", "build_memory", "answer_question"):
+        assert any(tool.endswith(name) for tool in tools)
+    assert "Weak one" in said
+
+
+def test_the_webhook_wants_its_secret(board_url: str) -> None:
+    def call(secret: str) -> int:
+        request = Request(f"{board_url}webhook", b"{}", {"X-Webhook-Secret": secret}, method="POST")
+        try:
+            with urlopen(request, timeout=20) as answer:
+                return len(json.loads(answer.read())) and int(answer.status)
+        except HTTPError as error:
+            return error.code
+
+    assert call("wrong") == 403
+    assert call(SECRET) == 200
+
+
+def test_the_table_fits_a_phone(board_url: str, open_page: Callable[..., Any]) -> None:
+    """How long it takes is printed, and never fails a test."""
+    page = open_page(board_url, width=380, height=800)
+    start = time.perf_counter()
+    page.goto(f"{board_url}?tab=leaderboard")
+    page.wait_for_selector("#pm-board-table tbody tr")
+    print(f"first paint of the table: {time.perf_counter() - start:.2f} s")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
