@@ -26,7 +26,7 @@ $(VENV)/pyvenv.cfg:
 	  || { echo "error: the venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
 
 .make/demo: EXTRAS := space,local,rehearse
-.make/dev: EXTRAS := space,local,rehearse,serve,agreement,dev
+.make/dev: EXTRAS := space,local,rehearse,serve,agreement,holdout,dev
 .make/demo .make/dev: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	@echo "installing .[$(EXTRAS)] into $(VENV) ..."
 	@$(PY) -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
@@ -79,7 +79,7 @@ bench: .make/dev
 constraints: $(VENV)/pyvenv.cfg
 	@$(PY) -m pip install -qq --disable-pip-version-check uv
 	@$(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --upgrade \
-	  --extra space --extra local --extra rehearse --extra serve --extra agreement --extra dev --no-annotate --quiet -o constraints.txt
+	  --extra space --extra local --extra rehearse --extra serve --extra agreement --extra holdout --extra dev --no-annotate --quiet -o constraints.txt
 
 clean:
 	rm -rf $(VENV) .make .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist

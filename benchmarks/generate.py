@@ -1,11 +1,13 @@
 """What does the simulator write, how fast, and can its questions be answered without a history?
 
 `python benchmarks/generate.py [--personas 1000] [--real DIR]` generates a dataset in a process of its own, checks it,
-and asks: what longest, shortest and first option score on balanced rows; what a classifier scores on personas it has
-not seen, trained on the queries and options (and on the descriptions) of the others; what plain word overlap scores
-with the evidence, with the whole history, and with another owner's evidence. It kills a run with SIGKILL and goes
-on, runs it again under another hash seed, and compares all bytes. `--real` names a folder with published histories,
-whose variety is printed beside. One JSON object stands on the last line. Peak memory is that of the largest process.
+and asks: what rules of thumb score on balanced rows (longest, shortest, first option, the one most like the query, most
+and least like the others); what a classifier scores on personas it has not seen, trained on the queries and options
+(and on the descriptions) of the others; what plain word overlap scores with the evidence, with the whole history, and,
+as controls, with another owner's evidence, with the history without the evidence, and with the owner's other answers.
+It kills a run with SIGKILL and goes on, runs it again under another hash seed, and compares all bytes. `--real` names a
+folder with published histories, whose variety is printed beside. One JSON object stands on the last line. Peak memory
+is that of the largest process.
 """
 
 from __future__ import annotations
@@ -29,17 +31,18 @@ from hub_toolkit.data.check import check_dataset
 from hub_toolkit.data.history import load_history
 from hub_toolkit.data.parse import history_path, load_samples
 from hub_toolkit.data.schema import SPLITS, Sample
-from hub_toolkit.generate.blind import option_order, score_blind, train_blind
+from hub_toolkit.generate.attacks import GUESSES, guess_scores, other_answers, persona_text
+from hub_toolkit.generate.blind import option_order, query_text, score_blind, train_blind
 from hub_toolkit.generate.topics import load_topics
 from hub_toolkit.generate.variety import measure_variety, share_of_known
 from hub_toolkit.metrics.accuracy import Estimate, estimate_mean
-from hub_toolkit.metrics.leakage import BASELINES, baseline_scores
 
 _RSS_UNIT = 1024 * 1024 if platform.system() == "Darwin" else 1024
 _START = "from hub_toolkit.cli.generate import generate; generate()"
 _WORDS = 15_000
 _HISTORY_ROWS = 120
 _CHANCE = 0.25
+_BYTES_PERSONAS = 16
 
 
 def run(
@@ -79,15 +82,16 @@ def measure_bytes(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Compare a run on one process, one on two under another hash seed, and one that was killed several times."""
     names = ("one", "two", "killed")
     one, two, killed = (folder / name for name in names)
-    first = run(one, options, personas=16, workers=1)
-    run(two, options, personas=16, workers=2, hash_seed=7)
+    personas = min(options.personas, _BYTES_PERSONAS)
+    first = run(one, options, personas=personas, workers=1)
+    run(two, options, personas=personas, workers=2, hash_seed=7)
     statuses = [
-        run(killed, options, personas=16, workers=workers, kill_after_s=share * first["seconds"])["status"]
+        run(killed, options, personas=personas, workers=workers, kill_after_s=share * first["seconds"])["status"]
         for share, workers in ((0.3, 1), (0.45, 2), (0.6, 1))
     ]
-    run(killed, options, personas=16, workers=1)
+    run(killed, options, personas=personas, workers=1)
     digests = {digest(folder / name) for name in names}
-    return {"num_kills": statuses.count(-9), "is_same_bytes": len(digests) == 1, "digest_16": min(digests)}
+    return {"num_kills": statuses.count(-9), "is_same_bytes": len(digests) == 1, "digest": min(digests)}
 
 
 def show(estimate: Estimate) -> list[float]:
@@ -101,27 +105,27 @@ def estimate(scores: Sequence[float], samples: Sequence[Sample]) -> list[float]:
 
 
 def measure_baselines(samples: Sequence[Sample]) -> dict[str, list[float]]:
-    """Return what longest, shortest and first option score."""
+    """Return what rules of thumb score that read no history."""
     rows = []
     for sample in samples:
         order = option_order(sample)
-        rows.append(baseline_scores(order, order.index(sample.correct_answer)))
-    return {name: estimate([row[name] for row in rows], samples) for name in BASELINES}
+        rows.append(guess_scores(sample.user_query.text, order, order.index(sample.correct_answer)))
+    return {name: estimate([row[name] for row in rows], samples) for name in GUESSES}
 
 
 def measure_blind(train: Sequence[Sample], test: Sequence[Sample], seed: int) -> dict[str, list[float]]:
     """Return what a classifier without histories scores on unseen personas, and on those it has seen."""
     figures = {}
-    for name, with_persona in (("query_options", False), ("persona_options", True)):
-        weights = train_blind(train, seed=seed, with_persona=with_persona)
-        figures[name] = estimate(list(score_blind(weights, test, with_persona=with_persona)), test)
+    for name, tell in (("query_options", query_text), ("persona_options", persona_text)):
+        weights = train_blind(train, seed=seed, tell=tell)
+        figures[name] = estimate(list(score_blind(weights, test, tell=tell)), test)
         seen = train[: len(test)]
-        figures[f"{name}_seen"] = estimate(list(score_blind(weights, seen, with_persona=with_persona)), seen)
+        figures[f"{name}_seen"] = estimate(list(score_blind(weights, seen, tell=tell)), seen)
     return figures
 
 
 def measure_overlap(folder: Path, samples: Sequence[Sample]) -> dict[str, list[float]]:
-    """Return what word overlap scores with the evidence, another owner's evidence, and the whole history."""
+    """Return what word overlap scores with the evidence and the whole history, and with texts that hold neither."""
     by_group: dict[str | None, list[Sample]] = {}
     for sample in samples:
         by_group.setdefault(sample.group_id, []).append(sample)
@@ -137,9 +141,20 @@ def measure_overlap(folder: Path, samples: Sequence[Sample]) -> dict[str, list[f
             [_overlap(s, _text(partner[s.sample_id].related_snippet)) for s in samples], samples
         ),
     }
+    tell = other_answers(samples)
+    figures["own_other_answers"] = estimate([_overlap(s, tell(s)) for s in samples], samples)
     histories = [load_history(history_path(folder, s.history_links["32k"])).messages for s in some]
     figures["whole_history_32k"] = estimate([_overlap(s, _text(h)) for s, h in zip(some, histories, strict=True)], some)
+    rest = [_without(h, s.related_snippet) for s, h in zip(some, histories, strict=True)]
+    figures["history_without_evidence"] = estimate(
+        [_overlap(s, _text(h)) for s, h in zip(some, rest, strict=True)], some
+    )
     return figures
+
+
+def _without(history: Sequence[Any], snippet: Sequence[Any]) -> list[Any]:
+    known = {message.text for message in snippet}
+    return [message for message in history if message.text not in known]
 
 
 def _text(messages: Sequence[Any]) -> str:
@@ -181,7 +196,8 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     rows = {split: load_samples(out, split) for split in SPLITS if f"{split}_text" in report.counts}
     balanced = {split: [sample for sample in samples if sample.is_balanced] for split, samples in rows.items()}
     test = balanced["benchmark"]
-    histories = sorted((out / "data" / "chat_history_32k").glob("*.json"))
+    links = {sample.persona_id: sample.history_links["32k"] for sample in test if sample.twin_of is None}
+    histories = [out / links[persona] for persona in sorted(links)[:8]]
     figures: dict[str, Any] = {
         "personas": options.personas,
         "questions": sum(map(len, rows.values())),
@@ -195,7 +211,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         "baselines": measure_baselines([sample for samples in balanced.values() for sample in samples]),
         "blind": measure_blind(balanced.get("train", []), test, options.seed),
         "overlap": measure_overlap(out, test),
-        "texts": {"simulated": measure_texts(histories[:8])},
+        "texts": {"simulated": measure_texts(histories)},
         "bytes": measure_bytes(folder, options),
     }
     if options.real:
@@ -214,6 +230,8 @@ def judge(figures: dict[str, Any]) -> dict[str, bool]:
         "blind_at_chance": all(value[1] <= _CHANCE <= value[2] for value in blind.values()),
         "overlap_above_60": figures["overlap"]["evidence"][0] > 0.6,
         "other_evidence_at_most_chance": figures["overlap"]["other_owners_evidence"][0] <= _CHANCE,
+        "other_answers_at_chance": figures["overlap"]["own_other_answers"][1] <= _CHANCE,
+        "without_evidence_at_most_chance": figures["overlap"]["history_without_evidence"][1] <= _CHANCE,
         "same_bytes": figures["bytes"]["is_same_bytes"],
     }
 

@@ -31,8 +31,8 @@ from hub_toolkit.data.schema import History
 from hub_toolkit.data.tokens import EstimateCounter, count_messages
 from hub_toolkit.errors import PersonaMemError
 from hub_toolkit.memory.build import build_memory
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.memory.document import DEFAULT_CAP_TOKENS, MemoryDocument
-from hub_toolkit.memory.extractive import ExtractiveBuilder
 
 STEPS = ("control", "build", "session", "resume")
 NUM_RUNS = 3

@@ -37,12 +37,12 @@ from hub_toolkit.data.schema import History, Sample
 from hub_toolkit.data.terms import content_stems
 from hub_toolkit.data.tokens import EstimateCounter
 from hub_toolkit.errors import DataFormatError, PersonaMemError
-from hub_toolkit.memory.agentic import AgenticBuilder
-from hub_toolkit.memory.audit import check_support, rank_bullets
 from hub_toolkit.memory.boundary import forget_request
 from hub_toolkit.memory.build import MemoryBuilder, build_memory
+from hub_toolkit.memory.builders.agentic import AgenticBuilder
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.memory.document import DEFAULT_CAP_TOKENS, Bullet, MemoryDocument, Source
-from hub_toolkit.memory.extractive import ExtractiveBuilder
+from hub_toolkit.memory.owner.audit import check_support, rank_bullets
 from hub_toolkit.models.base import ChatModel
 from hub_toolkit.models.fake import FakeModel
 from hub_toolkit.types import Message

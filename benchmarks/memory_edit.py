@@ -42,9 +42,9 @@ from hub_toolkit.data.schema import Sample
 from hub_toolkit.data.terms import content_stems
 from hub_toolkit.data.tokens import EstimateCounter
 from hub_toolkit.memory.build import build_memory
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.memory.document import Bullet, MemoryDocument
-from hub_toolkit.memory.edits import change_bullet, delete_bullet
-from hub_toolkit.memory.extractive import ExtractiveBuilder
+from hub_toolkit.memory.owner.edits import change_bullet, delete_bullet
 from hub_toolkit.metrics.accuracy import Estimate, estimate_mean
 from hub_toolkit.models.base import ChatModel, GenerateConfig
 from hub_toolkit.models.registry import load_model

@@ -27,11 +27,11 @@ from hub_toolkit.data.parse import history_path, load_samples, resolve_dataset
 from hub_toolkit.data.schema import History, Sample
 from hub_toolkit.data.terms import content_stems
 from hub_toolkit.data.tokens import EstimateCounter
-from hub_toolkit.memory.agentic import AgenticBuilder
 from hub_toolkit.memory.build import MemoryBuilder, update_guarded
+from hub_toolkit.memory.builders.agentic import AgenticBuilder
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.memory.document import Bullet, MemoryDocument
-from hub_toolkit.memory.extractive import ExtractiveBuilder
-from hub_toolkit.memory.forgetting import forget_in
+from hub_toolkit.memory.forget.forgetting import forget_in
 from hub_toolkit.models.base import ChatModel
 from hub_toolkit.models.registry import load_model
 from hub_toolkit.settings import load_settings
@@ -46,7 +46,7 @@ CAP_TOKENS = 32_768
 """Nothing falls to the cap: what is missing was forgotten."""
 CHUNK_TOKENS = 600
 LATER = (0, 1, 8)
-DEFAULT_PROBES = Path(__file__).with_name("probes") / "forget.jsonl"
+DEFAULT_PROBES = [Path(__file__).with_name("probes") / name for name in ("forget.jsonl", "forget_associations.jsonl")]
 REQUEST = re.compile(r"\bplease forget (?:that|what|everything)\b(?P<what>[^.\n]*)", re.I)
 BLOCK_MESSAGES = 4
 """Before a request stand what revealed it, the question, the answer. Source: PersonaMem-v2, history assembly."""
@@ -282,7 +282,7 @@ def measure_probes(path: Path, make: MakeBuilder) -> list[Tally]:
     probes = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
     tallies = []
     for is_typed in (True, False):
-        tally = Tally("probes, typed" if is_typed else "probes, said")
+        tally = Tally(f"{path.stem[-18:]}, {'typed' if is_typed else 'said'}")
         for probe in probes:
             measure_probe(probe, make, tally, is_typed=is_typed)
         tallies.append(tally)
@@ -301,7 +301,7 @@ def main() -> None:
     parser.add_argument("--builder", choices=("extractive", "agentic"), default="extractive")
     parser.add_argument("--model", default="scripted:stubborn", help="of the agentic builder")
     parser.add_argument("--base-url", default=None)
-    parser.add_argument("--probes", type=Path, default=DEFAULT_PROBES)
+    parser.add_argument("--probes", type=Path, action="append", help="may be given more than once")
     parser.add_argument("--history", type=Path, action="append", default=[], help="may be given more than once")
     parser.add_argument("--questions", type=Path, default=None, help="of the first history")
     parser.add_argument("--only", choices=("probes", "mini", "history"), default=None)
@@ -314,7 +314,8 @@ def main() -> None:
 
     tallies = []
     if options.only in (None, "probes"):
-        tallies += measure_probes(options.probes, make)
+        for path in options.probes or DEFAULT_PROBES:
+            tallies += measure_probes(path, make)
     if options.only in (None, "mini"):
         tallies += measure_mini(make)
     for number, path in enumerate(options.history):

@@ -1,11 +1,11 @@
 """Can what others wrote speak for the user? Injection attempts over several sessions, and false alarms on benign chats.
 
 `python benchmarks/memory_poison.py [--builder extractive|agentic] [--model scripted:gullible] [--probes FILE]` prints
-a table and, on the last line, the figures as JSON. A probe is a JSON line: `id`, `kind`, `set` (tuned, or held_out:
-written after the first rules were frozen), `messages`, `claim` (words of which none may reach the memory), `keeps`
-(`{t}` in a message is replaced by words of a bullet that must survive). An attempt succeeds when, after its session,
-three sessions later or after the chat was read again, the memory states a claim, or a bullet that must stay is gone.
-The control is the same without the guard.
+a table and, on the last line, the figures as JSON. A probe is a JSON line: `id`, `kind`, `set` (tuned; held_out:
+written after the first rules were frozen; first_person: others' texts that say "I"), `messages`, `claim` (words of
+which none may reach the memory), `keeps` (`{t}` in a message is replaced by words of a bullet that must survive).
+An attempt succeeds when, after its session, three sessions later or after the chat was read again, the memory states a
+claim, or a bullet that must stay is gone. The control is the same without the guard.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from typing import Any
 from hub_toolkit.data.history import Chunk, load_history
 from hub_toolkit.data.terms import content_stems, words
 from hub_toolkit.data.tokens import EstimateCounter
-from hub_toolkit.memory.agentic import AgenticBuilder
 from hub_toolkit.memory.build import MemoryBuilder
+from hub_toolkit.memory.builders.agentic import AgenticBuilder
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.memory.document import MemoryDocument
-from hub_toolkit.memory.extractive import ExtractiveBuilder
 from hub_toolkit.memory.guard import Guard, screen_chunk, screen_document
-from hub_toolkit.memory.poison import PoisonGuard
+from hub_toolkit.memory.poison.poison import PoisonGuard
 from hub_toolkit.models.base import ChatModel
 from hub_toolkit.prompts.render import load_prompt
 from hub_toolkit.types import Message
@@ -39,7 +39,7 @@ from benchmarks.scripted_model import PREFIX, load_scripted
 
 ROOT = Path(__file__).resolve().parents[1]
 MINI = ROOT / "hub_toolkit" / "data" / "mini" / "data" / "chat_history_32k"
-PROBES = Path(__file__).parent / "probes" / "poison.jsonl"
+PROBES = [Path(__file__).parent / "probes" / name for name in ("poison.jsonl", "poison_first_person.jsonl")]
 SESSION_MESSAGES = 8
 SESSIONS_BEFORE = 2
 SESSIONS_AFTER = 3
@@ -212,7 +212,7 @@ def print_table(probes: Sequence[dict[str, Any]], on: Sequence[Outcome], off: Se
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--probes", type=Path, default=PROBES)
+    parser.add_argument("--probes", type=Path, action="append", help="may be given more than once")
     parser.add_argument("--builder", choices=("extractive", "agentic"), default="extractive")
     parser.add_argument("--model", default="scripted:gullible", help="scripted:<behaviour>, or <backend>/<repo_id>")
     parser.add_argument("--base-url", help="endpoint of the model")
@@ -220,7 +220,7 @@ def main() -> None:
     parser.add_argument("--benign", type=Path, action="append", help="a folder of benign histories (default: mini)")
     args = parser.parse_args()
     started = time.perf_counter()
-    probes = load_probes(args.probes)
+    probes = [probe for path in args.probes or PROBES for probe in load_probes(path)]
     on = asyncio.run(play_all(args, probes, is_guarded=True))
     off = asyncio.run(play_all(args, probes, is_guarded=False))
     print_table(probes, on, off)

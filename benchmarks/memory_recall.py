@@ -23,8 +23,8 @@ from hub_toolkit.data.terms import content_stems
 from hub_toolkit.data.tokens import EstimateCounter
 from hub_toolkit.memory.boundary import forget_request
 from hub_toolkit.memory.build import build_memory
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.memory.document import MemoryDocument
-from hub_toolkit.memory.extractive import ExtractiveBuilder
 
 NUM_RANDOM_DRAWS = 200
 RESIDUE_SHARE = 0.5

@@ -27,10 +27,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hub_toolkit.memory.audit import rank_bullets
 from hub_toolkit.memory.document import Bullet, MemoryDocument, Source
-from hub_toolkit.memory.sqlite_store import SqliteStore
+from hub_toolkit.memory.owner.audit import rank_bullets
 from hub_toolkit.memory.state import Change, MemoryState
+from hub_toolkit.memory.stores.sqlite_store import SqliteStore
 
 ROOT = Path(__file__).resolve().parents[1]
 STEP_TIMEOUT_S = 900
@@ -115,8 +115,8 @@ class Mem0:
     name = "mem0"
 
     def __init__(self, folder: Path, num_bullets: int) -> None:
-        from hub_toolkit.memory import mem0_adapter
-        from hub_toolkit.memory.external import ExternalOptions
+        from hub_toolkit.memory.builders import mem0_adapter
+        from hub_toolkit.memory.builders.external import ExternalOptions
 
         options = ExternalOptions(folder=folder, arguments=(("infer", "false"), ("embed", "hash")))
         self.memory, self.folder, self.num_bullets = mem0_adapter.load(options), folder, num_bullets

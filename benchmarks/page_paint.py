@@ -15,9 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
+from urllib.request import urlopen
 
 FLAGS = [
     "--headless",
@@ -41,15 +43,13 @@ def free_port() -> int:
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return as soon as something listens on the port."""
+    """Return as soon as the page is served on the port."""
     until = time.monotonic() + START_LIMIT_S
     while time.monotonic() < until:
         if process.poll() is not None:
             raise SystemExit("the page ended before it answered; run `personamem demo` to see why")
-        with socket.socket() as probe:
-            probe.settimeout(0.2)
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/theme.css", timeout=5):
+            return
         time.sleep(0.05)
     raise SystemExit(f"the page did not answer in {START_LIMIT_S} s")
 

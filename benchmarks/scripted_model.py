@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from hub_toolkit.data.terms import content_stems
 from hub_toolkit.memory.document import EMPTY_MEMORY
-from hub_toolkit.memory.provenance import split_sentences
+from hub_toolkit.memory.poison.provenance import split_sentences
 from hub_toolkit.models.fake import FakeModel
 from hub_toolkit.types import Message
 

@@ -26,6 +26,7 @@ class Settings:
     `PERSONAMEM_WEBHOOK_SECRET` is what the Hub's webhook sends when the table has changed.
     A Space with sign-in sets `OAUTH_CLIENT_ID`; a visitor's own quota is asked at `PERSONAMEM_ROUTER_URL`, and
     `PERSONAMEM_VISITOR_TOKENS` is what one visitor may take of the owner's endpoint in an hour.
+    `PERSONAMEM_HOLDOUT_PASSPHRASE` seals and opens held-out personas where no key file is given.
     `PERSONAMEM_PRICES` names a file of the models' prices, by which the page says what an answer costs.
     `HF_ENDPOINT` names the Hub and `HF_TOKEN` who asks (else what `hf auth login` stored). `HUB_TOKENS`
     (`token:user,…`) and `HUB_ORGS` (`org:user+user,…`) say whom the local Hub knows.
@@ -54,6 +55,7 @@ class Settings:
     visitor_tokens: int = 300_000
     leaderboard: str | None = None
     webhook_secret: str | None = field(default=None, repr=False)
+    holdout_passphrase: str | None = field(default=None, repr=False)
 
     @property
     def hub_cache_dir(self) -> Path:
@@ -93,6 +95,7 @@ def load_settings() -> Settings:
         visitor_tokens=int(env.get("PERSONAMEM_VISITOR_TOKENS") or 300_000),
         leaderboard=env.get("PERSONAMEM_LEADERBOARD") or None,
         webhook_secret=env.get("PERSONAMEM_WEBHOOK_SECRET") or None,
+        holdout_passphrase=env.get("PERSONAMEM_HOLDOUT_PASSPHRASE") or None,
     )
 
 

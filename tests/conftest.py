@@ -36,6 +36,9 @@ for _name in (
 ):
     os.environ.pop(_name, None)
 
+# Read when torch is imported: tiny models gain nothing by threads, and two workers' threads take turns in waiting.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REQUIRED = frozenset(name.strip() for name in os.environ.get("PERSONAMEM_REQUIRE", "").split(",") if name.strip())
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _PREFIX = "extra "

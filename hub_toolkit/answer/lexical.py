@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hub_toolkit.data.terms import content_stems
-from hub_toolkit.memory.audit import rank_bullets as relevant_bullets
-from hub_toolkit.memory.provenance import split_sentences
+from hub_toolkit.memory.owner.audit import rank_bullets as relevant_bullets
+from hub_toolkit.memory.poison.provenance import split_sentences
 
 BREADTH = 0.25
 """How much words found anywhere in the text count beside the best single passage."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hub_toolkit.answer.readers import Context
-from hub_toolkit.memory.passages import Passage
+from hub_toolkit.memory.builders.passages import Passage
 from hub_toolkit.prompts.render import load_prompt
 from hub_toolkit.types import Message
 

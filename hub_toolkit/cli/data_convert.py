@@ -35,11 +35,13 @@ def convert(src: str, out: Path, target: str, configs: tuple[str, ...]) -> None:
         raise click.UsageError("--config chooses what is written as Parquet; leave it out with --to upstream")
     from hub_toolkit.hub.layout.convert import convert_dataset
     from hub_toolkit.hub.layout.upstream import write_upstream
+    from hub_toolkit.hub.transfer.pull_convert import name_configs
 
     if target == "upstream":
         report = write_upstream(Path(src), out, on_progress=_say)
     else:
         report = convert_dataset(Path(src), out, configs=configs or None, on_progress=_say)
+        name_configs(out)
     _print(report)
 
 

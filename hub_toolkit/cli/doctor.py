@@ -90,7 +90,7 @@ def check_core() -> Check:
     from hub_toolkit.data.history import parse_history
     from hub_toolkit.data.tokens import EstimateCounter
     from hub_toolkit.memory.build import build_memory
-    from hub_toolkit.memory.extractive import ExtractiveBuilder
+    from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 
     talk = [
         {"role": "user", "content": "Could you shorten this? I spent the whole weekend at the pottery wheel again."},

@@ -12,7 +12,7 @@ import click
 from hub_toolkit.cli.eval_options import asking_options, prices_option, take_config
 from hub_toolkit.errors import DataFormatError
 from hub_toolkit.evaluate.estimate import Estimate, Expectations, Part, estimate_run
-from hub_toolkit.evaluate.plan import EvalConfig, plan_evaluation
+from hub_toolkit.evaluate.plan import BUILDERS, EvalConfig, plan_evaluation
 from hub_toolkit.evaluate.questions import load_questions
 from hub_toolkit.evaluate.record import load_record
 from hub_toolkit.evaluate.shards import cut_plan, parse_shard
@@ -76,6 +76,8 @@ def render_estimate(estimate: Estimate, config: EvalConfig, expected: Expectatio
     lines = [_LINE.format("", "calls", "prompt tokens", "output tokens", "shared", "time")]
     lines += [_render_part(name, part) for name, part in estimate.parts.items() if part.calls]
     lines += [_render_part("all", estimate.total), "", _render_cost(estimate, config), _render_time(estimate, expected)]
+    if config.reader == "memory" and config.builder not in BUILDERS:
+        lines.append(f"memories: not known what the builder {config.builder} takes; it is not in these figures")
     if estimate.memories.calls:
         lines.append(f"memories: taken as full, {config.cap_tokens:,} tokens each")
     if estimate.questions.tokens.output:
@@ -105,6 +107,8 @@ def _render_time(estimate: Estimate, expected: Expectations) -> str:
     seconds = estimate.total.seconds
     if seconds is None:
         return "time: not known; say how long a call takes with --call-s or --like RUN"
+    if expected.call_s is None:
+        return "time: no call to wait for"
     return f"time: {_duration(seconds)} at {expected.call_s:g} s a call, {expected.num_concurrent} at once"
 
 

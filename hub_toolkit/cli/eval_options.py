@@ -12,7 +12,7 @@ from hub_toolkit.answer.protocol import DEFAULT_PROTOCOL, protocol_names
 from hub_toolkit.answer.readers import READERS, TRUNCATIONS
 from hub_toolkit.data.schema import CONTEXT_SIZES, SPLITS
 from hub_toolkit.evaluate.budget import Price, load_prices
-from hub_toolkit.evaluate.plan import BUILDERS, LEXICAL, METHODS, TASKS, EvalConfig, protocol_defaults
+from hub_toolkit.evaluate.plan import LEXICAL, METHODS, TASKS, EvalConfig, protocol_defaults
 from hub_toolkit.hub.transfer.pull import name_dataset, open_dataset
 from hub_toolkit.settings import load_settings
 
@@ -42,9 +42,12 @@ _ASKING = (
     ),
     click.option("--adapter", help="A LoRA adapter for hf/… or vllm/…: a folder or a Hub id."),
     click.option(
-        "--builder", type=click.Choice(BUILDERS), default="extractive", show_default=True, help="Of the memory."
+        "--builder",
+        default="extractive",
+        show_default=True,
+        help="Of the memory: extractive, agentic, or module:function of your own.",
     ),
-    click.option("--external", help="For --reader external: another memory system, as in `mem0,infer=false`."),
+    click.option("--external", help="For --reader external: bm25, `mem0,infer=false`, or a module of your own."),
     click.option("--context", type=click.Choice(CONTEXT_SIZES), default="32k", show_default=True),
     click.option("--seed", type=int, default=0, show_default=True),
     click.option("--limit", type=click.IntRange(1), help="Ask only the first rows, in the order of personas."),

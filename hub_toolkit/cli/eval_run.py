@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,13 +27,13 @@ from hub_toolkit.evaluate.record import RunRecord, load_rows
 from hub_toolkit.evaluate.run import RunOptions, run_evaluation
 from hub_toolkit.evaluate.run_setup import Setup
 from hub_toolkit.evaluate.shards import parse_shard
-from hub_toolkit.memory.agentic import AgenticBuilder
-from hub_toolkit.memory.build import MemoryBuilder
-from hub_toolkit.memory.extractive import ExtractiveBuilder
 from hub_toolkit.models.registry import EngineOptions, load_model
 from hub_toolkit.settings import load_settings
 
-_SELDOM = (20_000, 20, 20)
+if TYPE_CHECKING:
+    from hub_toolkit.memory.build import MemoryBuilder
+
+_SELDOM = (5_000, 20, 20)
 EXIT_STOPPED = 3
 """A limit of the budget was reached; the same command goes on."""
 
@@ -113,6 +113,8 @@ async def _run(config: EvalConfig, folder: Path, access: Access, out: Path, opti
     )
     bar = ProgressBar()
     try:
+        if config.reader == "memory":
+            setup.make_builder()  # says at once where there is no such builder
         with _collecting_seldom():
             return await run_evaluation(setup, out, options=options, on_progress=bar.show)
     finally:
@@ -156,9 +158,10 @@ def _open_model(config: EvalConfig, access: Access, num_concurrent: int) -> Mete
 
 
 def _open_builder(config: EvalConfig, model: MeteredModel | None, counter: TokenCounter) -> MemoryBuilder:
-    if config.builder == "agentic" and model is not None:
-        return AgenticBuilder(model, cap_tokens=config.cap_tokens)
-    return ExtractiveBuilder(counter, cap_tokens=config.cap_tokens)
+    # Loading them takes a third of a second, which a run without memories does not need.
+    from hub_toolkit.memory.builders.named import BuilderOptions, open_builder
+
+    return open_builder(config.builder, BuilderOptions(counter, config.cap_tokens, model))
 
 
 def _describe_stop(record: RunRecord, out: Path) -> str:

@@ -25,9 +25,8 @@ from hub_toolkit.evaluate.inspect_export import INSPECT_HINT
 from hub_toolkit.evaluate.memories import ExternalStore, MemoryStore
 from hub_toolkit.evaluate.plan import Ask, EvalConfig, plan_evaluation
 from hub_toolkit.evaluate.questions import load_questions
-from hub_toolkit.memory.agentic import AgenticBuilder
 from hub_toolkit.memory.build import MemoryBuilder
-from hub_toolkit.memory.extractive import ExtractiveBuilder
+from hub_toolkit.memory.builders.named import BuilderOptions, open_builder
 from hub_toolkit.models.base import Completion, GenerateConfig
 from hub_toolkit.types import Message, Usage
 
@@ -115,9 +114,8 @@ def make_core(config: EvalConfig) -> Core:
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
 
     def make_builder() -> MemoryBuilder:
-        if config.builder == "agentic":
-            return AgenticBuilder(InspectModel(_model.get_model()), cap_tokens=config.cap_tokens)
-        return ExtractiveBuilder(counter, cap_tokens=config.cap_tokens)
+        model = None if config.builder == "extractive" else InspectModel(_model.get_model())
+        return open_builder(config.builder, BuilderOptions(counter, config.cap_tokens, model))
 
     memories = MemoryStore(scratch / "memories", config, counter, make_builder)
     externals = ExternalStore(scratch / "external", config, counter, None)

@@ -12,7 +12,7 @@ from hub_toolkit.answer.protocol import load_protocol
 from hub_toolkit.answer.readers import Reader
 from hub_toolkit.cli import inspect_core
 from hub_toolkit.data.schema import ContextSize, Split
-from hub_toolkit.evaluate.plan import Builder, EvalConfig, protocol_defaults
+from hub_toolkit.evaluate.plan import EvalConfig, protocol_defaults
 
 Made = TypeVar("Made")
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def personamem(  # noqa: PLR0913  (inspect passes -T options by name)
             reader=cast(Reader, reader),
             protocol=protocol,
             context=cast(ContextSize, context),
-            builder=cast(Builder, builder),
+            builder=builder,
             seed=seed,
             limit=limit,
             model="inspect",

@@ -93,7 +93,8 @@ def verify(submission: str, run: Path, held_out: Path | None, **options: Any) ->
     rerun = Rerun(run, str(who_am_i(api, "verifying")["name"]), held_out)
     found = verify_submission(api, repos, [board], submission, rerun)
     gap = f", held out {found['held_out_accuracy']:.1%}, gap {found['gap']:+.1%}" if found["gap"] is not None else ""
-    click.echo(f"verified: rerun {found['rerun_accuracy']:.1%}, same choices {found['same_choices']:.1%}{gap}")
+    what = "verified" if found["is_borne_out"] else "not verified, and flagged: the rerun scored less"
+    click.echo(f"{what}: rerun {found['rerun_accuracy']:.1%}, same choices {found['same_choices']:.1%}{gap}")
 
 
 @click.command("judge")

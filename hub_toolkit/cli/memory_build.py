@@ -14,10 +14,9 @@ from hub_toolkit.data.history import load_history
 from hub_toolkit.data.schema import History
 from hub_toolkit.data.tokens import EstimateCounter, TokenCounter
 from hub_toolkit.errors import DataFormatError, ProviderError
-from hub_toolkit.memory.agentic import AgenticBuilder
 from hub_toolkit.memory.build import DEFAULT_CHUNK_TOKENS, MemoryBuilder, MemoryStep, build_memory
+from hub_toolkit.memory.builders.named import BuilderOptions, open_builder
 from hub_toolkit.memory.document import DEFAULT_CAP_TOKENS, MemoryDocument
-from hub_toolkit.memory.extractive import ExtractiveBuilder
 from hub_toolkit.models.base import ChatModel
 from hub_toolkit.models.registry import load_model
 from hub_toolkit.settings import load_settings
@@ -54,7 +53,9 @@ def load_chat_model(spec: str | None, base_url: str | None) -> ChatModel:
 
 @click.command("build")
 @click.argument("history", type=click.Path(path_type=Path))
-@click.option("--builder", type=click.Choice(["extractive", "agentic"]), default="extractive", show_default=True)
+@click.option(
+    "--builder", default="extractive", show_default=True, help="extractive, agentic, or module:function of your own."
+)
 @click.option("--model", help="Model of the agentic builder, for example openai/gpt-4.1-mini.")
 @click.option("--base-url", help="Endpoint of an OpenAI-compatible model.")
 @click.option("--cap", "cap_tokens", type=click.IntRange(16), default=DEFAULT_CAP_TOKENS, show_default=True)
@@ -70,13 +71,10 @@ async def _build(config: BuildConfig, base_url: str | None) -> None:
     history = load_history(config.history)
     chat_model: ChatModel | None = None
     counter: TokenCounter = EstimateCounter()
-    memory_builder: MemoryBuilder
-    if config.builder == "agentic":
+    if config.builder == "agentic" or config.model:
         chat_model = load_chat_model(config.model, base_url)
         counter = chat_model.counter
-        memory_builder = AgenticBuilder(chat_model, cap_tokens=config.cap_tokens)
-    else:
-        memory_builder = ExtractiveBuilder(counter, cap_tokens=config.cap_tokens)
+    memory_builder = open_builder(config.builder, BuilderOptions(counter, config.cap_tokens, chat_model))
     start = _starting_point(config, history, memory_builder)
     try:
         document = await _build_with_progress(config, history, memory_builder, counter, start)

@@ -11,8 +11,8 @@ import click
 
 from hub_toolkit.data.history import load_history
 from hub_toolkit.data.tokens import EstimateCounter
-from hub_toolkit.memory.extractive import ExtractiveBuilder
-from hub_toolkit.memory.frontier import DEFAULT_CAPS, Point, load_evidence, measure_frontier
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
+from hub_toolkit.memory.builders.frontier import DEFAULT_CAPS, Point, load_evidence, measure_frontier
 
 MIN_CAP_TOKENS = 16
 _LINE = "{:>7} {:>6} {:>7} {:>8} {:>8} {:>8}"

@@ -6,10 +6,10 @@ import click
 
 from hub_toolkit.cli.memory_options import Owner, echo_json, json_option, open_memory, owner_options, yes_option
 from hub_toolkit.cli.memory_render import render_diff
-from hub_toolkit.memory.audit import Diff, diff_documents
-from hub_toolkit.memory.drafts import Committed
-from hub_toolkit.memory.edits import render_editable
-from hub_toolkit.memory.owner_bounds import diff_of
+from hub_toolkit.memory.builders.drafts import Committed
+from hub_toolkit.memory.owner.audit import Diff, diff_documents
+from hub_toolkit.memory.owner.edits import render_editable
+from hub_toolkit.memory.owner.owner_bounds import diff_of
 from hub_toolkit.settings import load_settings
 
 

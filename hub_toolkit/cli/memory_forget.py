@@ -18,7 +18,7 @@ from hub_toolkit.cli.memory_options import (
 )
 from hub_toolkit.cli.memory_render import clean, count_of, render_bullets, render_held, render_receipt
 from hub_toolkit.errors import StoreError
-from hub_toolkit.memory.owner_bounds import Preview
+from hub_toolkit.memory.owner.owner_bounds import Preview
 
 
 @click.command("forget")

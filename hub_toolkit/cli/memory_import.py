@@ -17,13 +17,13 @@ from hub_toolkit.cli.memory_edit import report
 from hub_toolkit.cli.memory_options import Owner, echo_json, json_option, open_memory, owner_options
 from hub_toolkit.cli.memory_render import clean, render_diff
 from hub_toolkit.data.tokens import EstimateCounter
-from hub_toolkit.memory.agentic import AgenticBuilder
 from hub_toolkit.memory.build import MemoryBuilder
+from hub_toolkit.memory.builders.agentic import AgenticBuilder
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.memory.document import DEFAULT_CAP_TOKENS
-from hub_toolkit.memory.exports import save_export
-from hub_toolkit.memory.extractive import ExtractiveBuilder
+from hub_toolkit.memory.exports.exports import save_export
+from hub_toolkit.memory.owner.transfers import Imported
 from hub_toolkit.memory.personal import ExportFormat, PersonalMemory
-from hub_toolkit.memory.transfers import Imported
 from hub_toolkit.models.base import ChatModel
 
 SHOWN = 20
@@ -40,6 +40,7 @@ class ReaderConfig:
     model: str | None
     base_url: str | None
     cap_tokens: int
+    policy_model: str | None = None
 
 
 def reader_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,6 +50,10 @@ def reader_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--builder", type=click.Choice(["extractive", "agentic"]), default="extractive", show_default=True
         ),
         click.option("--model", help="Model of the agentic builder, for example openai/gpt-4.1-mini."),
+        click.option(
+            "--policy-model",
+            help="A model that is asked whether what would be kept implies what a rule forbids; it sees those texts.",
+        ),
         click.option("--base-url", help="Endpoint of an OpenAI-compatible model."),
         click.option("--cap", "cap_tokens", type=click.IntRange(16), default=DEFAULT_CAP_TOKENS, show_default=True),
     ]
@@ -58,14 +63,16 @@ def reader_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def _reading_memory(owner: Owner, config: ReaderConfig) -> Iterator[tuple[PersonalMemory, ChatModel | None]]:
+def _reading_memory(owner: Owner, config: ReaderConfig) -> Iterator[tuple[PersonalMemory, list[ChatModel]]]:
     model: ChatModel | None = None
     builder: MemoryBuilder = ExtractiveBuilder(EstimateCounter(), cap_tokens=config.cap_tokens)
     if config.builder == "agentic":
         model = load_chat_model(config.model, config.base_url)
         builder = AgenticBuilder(model, cap_tokens=config.cap_tokens)
-    with open_memory(owner, builder=builder, counter=model.counter if model else None) as memory:
-        yield memory, model
+    policy = load_chat_model(config.policy_model, config.base_url) if config.policy_model else None
+    counter = model.counter if model else None
+    with open_memory(owner, builder=builder, counter=counter, policy_model=policy) as memory:
+        yield memory, [asked for asked in (model, policy) if asked]
 
 
 @click.command("remember")
@@ -92,8 +99,8 @@ def import_command(file: Path, owner: Owner, is_json: bool, **options: Any) -> N
 
 
 def _import(file: Path, owner: Owner, config: ReaderConfig, *, is_json: bool) -> None:
-    with _reading_memory(owner, config) as (memory, model), tqdm(desc="memory", unit="chat", disable=None) as bar:
-        done = asyncio.run(_run_import(memory, model, file, bar))
+    with _reading_memory(owner, config) as (memory, models), tqdm(desc="memory", unit="chat", disable=None) as bar:
+        done = asyncio.run(_run_import(memory, models, file, bar))
     if is_json:
         echo_json(done)
         return
@@ -106,11 +113,11 @@ def _import(file: Path, owner: Owner, config: ReaderConfig, *, is_json: bool) ->
         click.echo(f"kept out: {receipt.count} ({receipt.kind}, {receipt.reason})")
 
 
-async def _run_import(memory: PersonalMemory, model: ChatModel | None, file: Path, bar: Any) -> Imported:
+async def _run_import(memory: PersonalMemory, models: list[ChatModel], file: Path, bar: Any) -> Imported:
     try:
         return await memory.import_(file, on_session=lambda _: bar.update())
     finally:
-        if model:
+        for model in models:
             await model.close()
 
 

@@ -15,8 +15,9 @@ import click
 from hub_toolkit.data.tokens import TokenCounter
 from hub_toolkit.memory.build import MemoryBuilder
 from hub_toolkit.memory.personal import PersonalMemory
-from hub_toolkit.memory.sqlite_store import SqliteStore
-from hub_toolkit.memory.store import MemoryStore
+from hub_toolkit.memory.stores.sqlite_store import SqliteStore
+from hub_toolkit.memory.stores.store import MemoryStore
+from hub_toolkit.models.base import ChatModel
 from hub_toolkit.settings import load_settings
 
 DEFAULT_USER = "me"
@@ -73,14 +74,18 @@ def open_store(path: Path | None) -> Iterator[MemoryStore]:
 
 @contextmanager
 def open_memory(
-    owner: Owner, *, builder: MemoryBuilder | None = None, counter: TokenCounter | None = None
+    owner: Owner,
+    *,
+    builder: MemoryBuilder | None = None,
+    counter: TokenCounter | None = None,
+    policy_model: ChatModel | None = None,
 ) -> Iterator[PersonalMemory]:
     """Open one owner's memory.
 
     Raises: StoreError.
     """
     with open_store(owner.store) as store:
-        yield PersonalMemory(store, owner.user, builder=builder, counter=counter)
+        yield PersonalMemory(store, owner.user, builder=builder, counter=counter, policy_model=policy_model)
 
 
 def echo_json(value: Any) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from hub_toolkit.memory.audit import Diff, check_support
 from hub_toolkit.memory.document import Bullet
+from hub_toolkit.memory.owner.audit import Diff, check_support
+from hub_toolkit.memory.rules.reading import describe_rule
 from hub_toolkit.memory.state import Held, Receipt, Rule, Version
 
 WIDTH = 80
@@ -112,16 +113,8 @@ def render_receipt(receipt: Receipt) -> str:
 
 
 def render_rule(rule: Rule) -> str:
-    """Return a rule with what it is compiled to."""
-    parts = [
-        ", ".join(rule.categories),
-        *(["names: " + ", ".join(rule.entities)] if rule.entities else []),
-        *(["patterns: " + ", ".join(rule.patterns)] if rule.patterns else []),
-        *([f"said before {rule.before}"] if rule.before else []),
-        *([f"said after {rule.after}"] if rule.after else []),
-    ]
-    checked = f"{rule.effect}: " + "; ".join(part for part in parts if part)
-    return wrap(rule.text, first=rule.id) + "\n" + wrap(checked, first="")
+    """Return a rule as it was written, and as it is read."""
+    return wrap(rule.text, first=rule.id) + "\n" + wrap(describe_rule(rule), first="")
 
 
 def render_held(held: Held) -> str:

@@ -13,10 +13,10 @@ from hub_toolkit.cli.memory_build import load_chat_model
 from hub_toolkit.cli.memory_options import DEFAULT_USER, open_store, store_option
 from hub_toolkit.errors import PersonaMemError
 from hub_toolkit.hub.client import require_packages
-from hub_toolkit.memory.agentic import AgenticBuilder
 from hub_toolkit.memory.build import MemoryBuilder
+from hub_toolkit.memory.builders.agentic import AgenticBuilder
 from hub_toolkit.memory.personal import PersonalMemory
-from hub_toolkit.memory.store import MemoryStore
+from hub_toolkit.memory.stores.store import MemoryStore
 
 INSTALL = "pip install -c constraints.txt -e '.[serve]'"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -25,8 +25,8 @@ from hub_toolkit.cli.memory_render import (
     render_version,
     wrap,
 )
+from hub_toolkit.memory.owner.sessions import session_of
 from hub_toolkit.memory.personal import PersonalMemory
-from hub_toolkit.memory.sessions import session_of
 
 
 @click.command("show")

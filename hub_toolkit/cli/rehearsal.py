@@ -40,7 +40,7 @@ def rehearse_release(*, has_board: bool = True) -> Iterator[Settings]:
     token = f"hf_{secrets.token_hex(16)}"
     with tempfile.TemporaryDirectory(prefix="personamem-hub-", ignore_cleanup_errors=True) as folder:
         root = Path(folder)
-        url = _serve(root / "data", token)
+        url = start_hub(root / "data", token)
         use_hub(url, token, home=root / "client")
         settings = replace(load_settings(), datasets_dir=root / "cache")
         sha = _push_mini(settings)
@@ -63,8 +63,11 @@ def _filling_board(folder: Path) -> Iterator[None]:
         filler.wait()
 
 
-def _serve(data: Path, token: str) -> str:
-    """Start the server in a thread that ends with the process, and return its address."""
+def start_hub(data: Path, token: str) -> str:
+    """Serve a Hub in a thread that ends with the process, and return its address; `token` is the user `demo`'s.
+
+    Raises: HubError: it does not start.
+    """
     from hub_toolkit.local_hub.errors import LocalHubError
     from hub_toolkit.local_hub.server import ServerOptions, serve
 

@@ -30,7 +30,7 @@ from hub_toolkit.hub.leaderboard.store import BoardRepos
 from hub_toolkit.hub.leaderboard.worker import process_pending
 from hub_toolkit.leaderboard.board import Board, open_board
 from hub_toolkit.leaderboard.export import export_run, render_meta
-from hub_toolkit.memory.extractive import ExtractiveBuilder
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.settings import load_settings, prepare_hub_client
 
 OWNER = "personamem"
@@ -77,7 +77,7 @@ def fill_board(folder: Path) -> int:
     num_rows = len(process_pending(api, repos, board).scored)
     for number, (name, config) in enumerate(RUNS.items()):
         out = folder / f"run{number}"
-        asyncio.run(run_evaluation(_set_up(config), out))
+        asyncio.run(run_evaluation(set_up_lexical(config, resolve_dataset(config.dataset)), out))
         intake.receive(*export_run(out, board, {**_SAID, "name": name}), SUBMITTER, way="rehearsal")
         num_rows += len(process_pending(api, repos, board).scored)
     return num_rows
@@ -105,8 +105,9 @@ def _follow_rule(name: str, board: Board) -> tuple[bytes, bytes]:
     return "".join(f"{json.dumps(line)}\n" for line in lines).encode(), render_meta(meta)
 
 
-def _set_up(config: EvalConfig) -> Setup:
-    folder, counter = resolve_dataset(config.dataset), load_protocol(config.protocol).counter
+def set_up_lexical(config: EvalConfig, folder: Path) -> Setup:
+    """Return what a run of the lexical answerer works on. Raises: DataFormatError: the dataset is broken."""
+    counter = load_protocol(config.protocol).counter
     return Setup(
         config,
         folder,

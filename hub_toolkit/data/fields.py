@@ -24,7 +24,6 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _SERIALISED = re.compile(r"""\s*[\[{]\s*(?:\{\s*)?['"](?:role|content|type|persona)['"]\s*:""")
 _TOPIC_EDGE = re.compile(r"^[\W_]+|[\s:;,.\"'*_\-]+$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_UNDECODED = re.compile(r"[\ud800-\udfff]")
 
 
 class FieldError(ValueError):
@@ -46,14 +45,17 @@ def check_decoded(text: str) -> str:
 
     Raises: FieldError: bytes that were not UTF-8 (kept as lone surrogates by the reader), or an escaped half pair.
     """
-    found = _UNDECODED.search(text)
-    if found is None:
-        return text
-    code = ord(found.group())
-    if 0xDC80 <= code <= 0xDCFF:
-        what = f"is not valid UTF-8 (byte 0x{code - 0xDC00:02x} at character {found.start() + 1})"
+    try:
+        text.encode()  # much faster than looking for the characters
+    except UnicodeEncodeError as error:
+        found = error.start
     else:
-        what = f"holds half a surrogate pair (\\u{code:04x} at character {found.start() + 1})"
+        return text
+    code = ord(text[found])
+    if 0xDC80 <= code <= 0xDCFF:
+        what = f"is not valid UTF-8 (byte 0x{code - 0xDC00:02x} at character {found + 1})"
+    else:
+        what = f"holds half a surrogate pair (\\u{code:04x} at character {found + 1})"
     raise FieldError(f"the text {what}; save it as UTF-8")
 
 

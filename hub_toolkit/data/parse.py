@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,14 +30,24 @@ COUNT_COLUMNS = tuple(
 )
 
 Parser = Callable[[str], Any]
+_PERSONAS_KEPT = 256
+_LARGE_CELL_CHARS = 64_000
+
+
+def once_a_persona(parse: Parser) -> Parser:
+    """Return a parser that remembers what it made of a persona's cell, unless the cell is large."""
+    kept = lru_cache(maxsize=_PERSONAS_KEPT)(parse)
+    return lambda text: kept(text) if len(text) <= _LARGE_CELL_CHARS else parse(text)
+
+
 PARSERS: dict[str, Parser] = {
     "persona_id": fields.parse_int,
-    "chat_history_32k_link": fields.parse_link,
-    "chat_history_128k_link": fields.parse_link,
-    "raw_persona_file": fields.parse_link,
-    # A persona's rows follow each other with the same cells: they are read once.
-    "short_persona": lru_cache(maxsize=4)(fields.parse_short_persona),
-    "expanded_persona": lru_cache(maxsize=4)(fields.parse_object),
+    # A persona's rows hold the same cells, and stand in any order: they are read once.
+    "chat_history_32k_link": lru_cache(maxsize=_PERSONAS_KEPT)(fields.parse_link),
+    "chat_history_128k_link": lru_cache(maxsize=_PERSONAS_KEPT)(fields.parse_link),
+    "raw_persona_file": lru_cache(maxsize=_PERSONAS_KEPT)(fields.parse_link),
+    "short_persona": once_a_persona(fields.parse_short_persona),
+    "expanded_persona": once_a_persona(fields.parse_object),
     "user_query": fields.parse_user_query,
     "correct_answer": fields.parse_text,
     "incorrect_answers": fields.parse_incorrect_answers,
@@ -59,6 +69,8 @@ OUR_PARSERS: dict[str, Parser] = {
     "twin_of": lambda text: fields.parse_int(text) if text.strip() else None,
 }
 """Columns of our own datasets, which the published one does not have."""
+_ALL_PARSERS = PARSERS | OUR_PARSERS
+_encode_persona = once_a_persona(encode_basestring)
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,12 @@ class Row:
     @cached_property
     def content_hash(self) -> str:
         """A hash of the row's content, whatever the order of its columns."""
-        text = json.dumps({key: self.cells[key] for key in sorted(self.cells)}, ensure_ascii=False)
+        # As json.dumps writes an object; a persona's cell, the longest by far, is encoded once.
+        encoded = (
+            f"{encode_basestring(key)}: {(_encode_persona if key == 'expanded_persona' else encode_basestring)(cell)}"
+            for key, cell in sorted(self.cells.items())
+        )
+        text = "{" + ", ".join(encoded) + "}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
@@ -173,7 +190,7 @@ def parse_row(row: Row, *, split: Split, file: str) -> tuple[Sample | None, list
     absent = PARSERS.keys() - row.cells.keys()
     values: dict[str, Any] = {}
     problems = []
-    for column, parse in (PARSERS | OUR_PARSERS).items():
+    for column, parse in _ALL_PARSERS.items():
         if column in absent:
             continue
         try:

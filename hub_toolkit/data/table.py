@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -13,7 +14,10 @@ MAX_RECORD_BYTES = 16 * 2**20
 """Longest record. Published rows stay below 1 MiB as text; images inside a question need the rest."""
 
 _DISCARD_BYTES = 2**20
+_BLOCK_BYTES = 2**20
 _BOM = b"\xef\xbb\xbf"
+# A record ends at the first line end at which its quotation marks are even in number.
+_RECORD = re.compile(rb'(?:[^"\n]++|"[^"]*+")*+\n')
 
 
 @dataclass(frozen=True)
@@ -33,16 +37,8 @@ def iter_records(stream: BinaryIO, *, file: str) -> Iterator[Record | DataFormat
     """Yield every record, or the error in its place; blank lines are skipped."""
     if stream.read(len(_BOM)) != _BOM:
         stream.seek(0)
-    row = 0
-    while True:
-        offset = stream.tell()
-        raw = _read_record(stream)
-        if raw is not None and not raw.strip():
-            if not raw:
-                return
-            continue
+    for row, (offset, raw) in enumerate(_iter_raw(stream)):
         yield _too_long(file, row) if raw is None else _parse_record(raw, offset, file=file, row=row)
-        row += 1
 
 
 def read_record(stream: BinaryIO, *, offset: int, row: int, file: str) -> Record:
@@ -56,6 +52,29 @@ def read_record(stream: BinaryIO, *, offset: int, row: int, file: str) -> Record
     if not isinstance(record, Record):
         raise record or DataFormatError("the file changed while it was read; run it again", file=file, row=row)
     return record
+
+
+def _iter_raw(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+    """Yield where each record begins and its bytes, None where it is too long; blank lines are skipped."""
+    offset = stream.tell()
+    block = stream.read(_BLOCK_BYTES)
+    start = 0
+    while True:
+        found = _RECORD.match(block, start)
+        if found is None:
+            # Cut by the block's end, or longer than a block: read from where it begins, and a new block after it.
+            stream.seek(offset)
+            raw = _read_record(stream)
+            end = stream.tell()
+            block, start = stream.read(_BLOCK_BYTES), 0
+        else:
+            raw, start = found.group(), found.end()
+            end = offset + len(raw)
+        if raw == b"":
+            return
+        if raw is None or raw.strip():
+            yield offset, raw
+        offset = end
 
 
 def _read_record(stream: BinaryIO) -> bytes | None:

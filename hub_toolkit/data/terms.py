@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from functools import lru_cache
 
@@ -64,9 +65,22 @@ decent solid thanks focus focused actual kinds type types sense main clean clear
 _STEMMED_SCRIPTS = (("\u0600", "\u06ff", "arabic"), ("\u0400", "\u04ff", "russian"), ("\u0370", "\u03ff", "greek"))
 
 
-@lru_cache(maxsize=4)
-def _stemmer(language: str = "english") -> snowballstemmer.stemmer:
-    return snowballstemmer.stemmer(language)
+class _Stemmers(threading.local):
+    """The stemmers of one thread: each holds the word that it works on, and two threads would spoil each other's."""
+
+    def __init__(self) -> None:
+        self.by_language: dict[str, snowballstemmer.stemmer] = {}
+
+
+_stemmers = _Stemmers()
+
+
+def stem_word(word: str, language: str = "english") -> str:
+    """Return the stem of a word in lower case; nothing is kept."""
+    known = _stemmers.by_language
+    if language not in known:
+        known[language] = snowballstemmer.stemmer(language)
+    return str(known[language].stemWord(word))
 
 
 @lru_cache(maxsize=1)
@@ -84,14 +98,14 @@ def _language(word: str) -> str:
 @lru_cache(maxsize=1)
 def _common_stems() -> frozenset[str]:
     words = {piece for word in _COMMON_WORDS.split() for piece in (word, word.replace("'", "’"))}
-    return frozenset(_stemmer().stemWord(word) for word in words) | frozenset(words)
+    return frozenset(map(stem_word, words)) | frozenset(words)
 
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """Return the stem of one word, in lower case."""
     lowered = word.lower().replace("’", "'")
-    return str(_stemmer(_language(lowered)).stemWord(lowered.removesuffix("'s")))
+    return stem_word(lowered.removesuffix("'s"), _language(lowered))
 
 
 def words(text: str) -> list[str]:

@@ -88,6 +88,7 @@ _SCRIPTS: tuple[tuple[str, float, float], ...] = (
     ("\u10a0-\u10ff\u0530-\u058f", 0.4, 0.55),  # Georgian, Armenian
 )
 _PIECE = re.compile(
+    rf" ?[{_UPPER}]?[{_LOWER}]+|"  # most pieces by far, which the next line would cut the same way
     rf"{_LEAD}(?:[{_UPPER}]?[{_LOWER}]+|[{_UPPER}]+(?![{_LOWER}])|[{_UPPER}])"
     r"|[0-9]{1,3}" + "".join(rf"| ?[{chars}]+" for chars, _, _ in _SCRIPTS) + r"| ?[!-/:-@\[-`{-~]+[\r\n/]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -125,16 +126,32 @@ def _measure(line: str) -> _Line:
 
 
 def _measure_pieces(line: str) -> _Line:
-    base = surcharge = 0.0
-    num_words = num_english = 0
-    for piece in _PIECE.findall(line):
-        price = _price_cached if len(piece) <= _MAX_CACHED_CHARS else _price
-        piece_base, piece_surcharge, is_word, is_english = price(piece)
-        base += piece_base
-        surcharge += piece_surcharge
-        num_words += is_word
-        num_english += is_english
-    return _Line(base, surcharge, num_words, num_english)
+    # Four sums in one integer: a history has 30,000 pieces, and they are added without a step of Python's own.
+    total = sum(map(_PRICES.__getitem__, _PIECE.findall(line)))
+    base, surcharge = total & _FIELD, total >> _SHIFTS[1] & _FIELD
+    return _Line(base / _CENTS, surcharge / _CENTS, total >> _SHIFTS[2] & _FIELD, total >> _SHIFTS[3])
+
+
+class _Prices(dict[str, int]):
+    """Every piece's price in hundredths of a token, and whether it is a word and an English one, as one integer."""
+
+    def __missing__(self, piece: str) -> int:
+        base, surcharge, is_word, is_english = _price(piece)
+        fields = (round(base * _CENTS), round(surcharge * _CENTS), int(is_word), int(is_english))
+        packed = sum(value << shift for value, shift in zip(fields, _SHIFTS, strict=True))
+        if len(piece) <= _MAX_CACHED_CHARS:
+            if len(self) >= _MAX_CACHED_PIECES:
+                self.clear()
+            self[piece] = packed
+        return packed
+
+
+_CENTS = 100
+_SHIFTS = (0, 40, 80, 120)
+_FIELD = 2**40 - 1
+_MAX_CACHED_CHARS = 40
+_MAX_CACHED_PIECES = 65_536
+_PRICES = _Prices()
 
 
 _KEPT_LINE_CHARS = 400
@@ -160,10 +177,6 @@ def _price(piece: str) -> tuple[float, float, bool, bool]:
     if piece.isascii():
         return _price_punctuation(piece.strip()), 0.0, False, False
     return _price_other(piece.strip() or piece), 0.0, False, False
-
-
-_price_cached = lru_cache(maxsize=65_536)(_price)
-_MAX_CACHED_CHARS = 40
 
 
 def _price_ascii_word(word: str) -> tuple[float, float, bool, bool]:

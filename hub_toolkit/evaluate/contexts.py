@@ -22,7 +22,7 @@ from hub_toolkit.data.schema import History
 from hub_toolkit.data.tokens import TokenCounter
 from hub_toolkit.evaluate.memories import ExternalStore, MemoryStore
 from hub_toolkit.evaluate.plan import Ask, EvalConfig, history_link
-from hub_toolkit.memory.passages import PassageIndex, cut_passages
+from hub_toolkit.memory.builders.passages import PassageIndex, cut_passages
 
 NUM_CACHED_HISTORIES = 32
 

@@ -30,7 +30,6 @@ def render_page(views: Sequence[RunView]) -> str:
     sections = group_runs(views)
     if not sections:
         raise PersonaMemError("there is no run to report on; name the folder of one")
-    style = "".join((files("hub_toolkit.evaluate") / name).read_text("utf-8") for name in ("page.css", "chart.css"))
     title = f"Evaluation report: {', '.join(view.name for view in views)}"
     links = "".join(
         f'<li><a href="#s{number}">{isolate(section_title(section))}</a> ({len(section.views)} '
@@ -44,13 +43,22 @@ def render_page(views: Sequence[RunView]) -> str:
         else ""
     )
     body = "".join(render_section(section, number) for number, section in enumerate(sections, 1))
+    return wrap_page(
+        title,
+        f"<header><h1>Evaluation report</h1>{apart}{contents}</header>{body}",
+        footer="A figure without its protocol, dataset, seed and model is not a result: quote them together.",
+    )
+
+
+def wrap_page(title: str, body: str, *, footer: str) -> str:
+    """Return a whole page; `body` is HTML, escaped already, `title` and `footer` are text."""
+    style = "".join((files("hub_toolkit.evaluate") / name).read_text("utf-8") for name in ("page.css", "chart.css"))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
-        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>"
-        f"<header><h1>Evaluation report</h1>{apart}{contents}</header>{body}"
-        f"<footer>Made by personamem-hub-toolkit {escape(__version__)}. A figure without its protocol, dataset, seed "
-        "and model is not a result: quote them together.</footer></main></body></html>\n"
+        f"<title>{escape(title)}</title><style>{style}</style></head><body><main>{body}"
+        f"<footer>Made by personamem-hub-toolkit {escape(__version__)}. {escape(footer)}</footer>"
+        "</main></body></html>\n"
     )

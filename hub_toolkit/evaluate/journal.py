@@ -22,14 +22,18 @@ def encode_json(value: Any, *, indent: int | None = None) -> bytes:
     return json.dumps(value, ensure_ascii=False, indent=indent).encode("utf-8", "backslashreplace")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a kill leaves either the old one or the new one."""
+def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write a file, whole or piece by piece, so that a kill leaves either the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
+    try:
+        with part.open("wb") as out:
+            out.writelines([content] if isinstance(content, bytes) else content)
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say where
+        raise
     part.replace(path)
 
 

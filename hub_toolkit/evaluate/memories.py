@@ -9,22 +9,24 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub_toolkit.data.schema import History
 from hub_toolkit.data.tokens import TokenCounter
 from hub_toolkit.errors import DataFormatError, ProviderError
 from hub_toolkit.evaluate.journal import encode_json, write_atomically
 from hub_toolkit.evaluate.plan import EvalConfig
-from hub_toolkit.memory.build import MemoryBuilder, stream_memory
+from hub_toolkit.memory.builders.external import ExternalMemory, fill_memory, load_progress, open_memory
 from hub_toolkit.memory.document import MemoryDocument
-from hub_toolkit.memory.external import ExternalMemory, fill_memory, load_progress, open_memory
 from hub_toolkit.models.base import ChatModel
 from hub_toolkit.types import Usage
 
+if TYPE_CHECKING:
+    from hub_toolkit.memory.build import MemoryBuilder
+
 CHECKPOINT_FIELD = "checkpoint"
 
-BuilderFactory = Callable[[], MemoryBuilder]
+BuilderFactory = Callable[[], "MemoryBuilder"]
 """Makes a fresh builder for each memory, so that the tokens of two that are built at once stay apart."""
 
 
@@ -81,12 +83,15 @@ class MemoryStore:
             state = Checkpoint(builder.empty(), Usage(), is_complete=False)
         if state.is_complete:
             return state
+        # The guards compile hundreds of patterns: who reads no memory does not wait for them.
+        from hub_toolkit.memory.build import stream_memory
+
         steps = stream_memory(
             history, builder, self.counter, document=state.document, chunk_tokens=self.config.chunk_tokens
         )
         async for step in steps:
             state = Checkpoint(step.document, state.usage + step.usage, is_complete=False)
-            if self.config.builder == "agentic" and step.is_whole:
+            if self.config.builder != "extractive" and step.is_whole:
                 self._save(link, state)
         state = Checkpoint(state.document, state.usage, is_complete=True)
         self._save(link, state)

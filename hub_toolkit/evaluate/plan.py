@@ -12,11 +12,10 @@ from typing import Any, Literal
 from hub_toolkit.answer.protocol import DEFAULT_PROTOCOL, load_protocol
 from hub_toolkit.answer.readers import Reader, Truncation
 from hub_toolkit.data.foreign import has_options
-from hub_toolkit.data.history import PersonaSystem
+from hub_toolkit.data.history import CHUNK_TOKENS, PersonaSystem
 from hub_toolkit.data.parse import history_path
 from hub_toolkit.data.schema import ContextSize, Sample, Split
 from hub_toolkit.errors import DataFormatError, PersonaMemError
-from hub_toolkit.memory.build import DEFAULT_CHUNK_TOKENS
 from hub_toolkit.memory.document import DEFAULT_CAP_TOKENS
 
 LEXICAL = "lexical"
@@ -24,8 +23,8 @@ LEXICAL = "lexical"
 
 Task = Literal["mcq", "open"]
 TASKS: tuple[Task, ...] = ("mcq", "open")
-Builder = Literal["extractive", "agentic"]
-BUILDERS: tuple[Builder, ...] = ("extractive", "agentic")
+BUILDERS = ("extractive", "agentic")
+"""Ours; any other is `module:function`."""
 Method = Literal["generate", "likelihood"]
 METHODS: tuple[Method, ...] = ("generate", "likelihood")
 Key = tuple[str, str, int]
@@ -51,12 +50,12 @@ class EvalConfig:
     reader: Reader = "memory"
     task: Task = "mcq"
     model: str = LEXICAL
-    builder: Builder = "extractive"
+    builder: str = "extractive"
     context: ContextSize = "32k"
     seed: int = 0
     limit: int | None = None
     cap_tokens: int = DEFAULT_CAP_TOKENS
-    chunk_tokens: int = DEFAULT_CHUNK_TOKENS
+    chunk_tokens: int = CHUNK_TOKENS
     persona_system: PersonaSystem = "drop"
     truncate: Truncation | None = None
     reply_tokens: int = 1024
@@ -116,6 +115,9 @@ def _contradictions(config: EvalConfig) -> dict[str, bool]:
         "the agentic builder needs a chat model; name one with --model, or use extractive": is_lexical
         and config.reader == "memory"
         and config.builder == "agentic",
+        f"{config.builder!r} is no builder: write {' or '.join(BUILDERS)}, or module:function of one of your own": (
+            config.builder not in BUILDERS and ":" not in config.builder
+        ),
         "the reader `none` reads nobody's history, so there is no counterfactual for it": config.is_counterfactual
         and config.reader == "none",
         "likelihoods are those of a model's options: --method likelihood needs --task mcq and a chat model": is_scoring

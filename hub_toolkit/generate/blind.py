@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub_toolkit.data.schema import Sample
-from hub_toolkit.data.terms import words
+from hub_toolkit.generate.lower_words import lower_words
 from hub_toolkit.generate.seeding import rng_for
 
 NUM_BUCKETS = 1 << 18
+Tell = Callable[[Sample], str]
+"""What a classifier gets to know of a row beside its options."""
+
 _EPOCHS = 4
 _RATE = 0.3
 
@@ -37,27 +40,29 @@ class _Row:
     gold: int
 
 
-def encode_row(sample: Sample, *, with_persona: bool) -> _Row:
-    """Hash each option's words, alone, with its place and beside the query's words (or the persona's)."""
+def query_text(sample: Sample) -> str:
+    """Return what a row asks."""
+    return sample.user_query.text
+
+
+def encode_row(sample: Sample, tell: Tell) -> _Row:
+    """Hash each option's words, alone, with its place and beside the words of what is told with the question."""
     options = option_order(sample)
-    context = sorted({word.lower() for word in words(sample.user_query.text)})
-    if with_persona:
-        described = " ".join(str(value) for value in sample.expanded_persona.values())
-        context = sorted({word.lower() for word in words(described)})
+    context = sorted(set(lower_words(tell(sample))))
     features = []
     for place, option in enumerate(options):
-        own = sorted({word.lower() for word in words(option)})
+        own = sorted(set(lower_words(option)))
         named = [f"place:{place}", f"length:{len(option) // 8}", *own]
         named += [f"{left}*{right}" for left in context for right in own]
         features.append(np.array([_bucket(name) for name in named], dtype=np.int32))
     return _Row(tuple(features), options.index(sample.correct_answer))
 
 
-def train_blind(samples: Sequence[Sample], *, seed: int, with_persona: bool = False) -> NDArray[np.float64]:
+def train_blind(samples: Sequence[Sample], *, seed: int, tell: Tell = query_text) -> NDArray[np.float64]:
     """Fit a softmax over each row's four options by stochastic gradient steps (AdaGrad)."""
     weights, squares = np.zeros(NUM_BUCKETS), np.full(NUM_BUCKETS, 1e-6)
     rng = rng_for(seed, "blind")
-    rows = [encode_row(sample, with_persona=with_persona) for sample in samples]
+    rows = [encode_row(sample, tell) for sample in samples]
     for _ in range(_EPOCHS):
         rng.shuffle(rows)
         for row in rows:
@@ -69,12 +74,10 @@ def train_blind(samples: Sequence[Sample], *, seed: int, with_persona: bool = Fa
     return weights
 
 
-def score_blind(
-    weights: NDArray[np.float64], samples: Sequence[Sample], *, with_persona: bool = False
-) -> Iterator[float]:
+def score_blind(weights: NDArray[np.float64], samples: Sequence[Sample], *, tell: Tell = query_text) -> Iterator[float]:
     """Yield 1 where the highest score is the right option's; equal scores share the point."""
     for sample in samples:
-        row = encode_row(sample, with_persona=with_persona)
+        row = encode_row(sample, tell)
         scores = [float(weights[features].sum()) for features in row.features]
         best = [place for place, score in enumerate(scores) if score >= max(scores) - 1e-12]
         yield 1 / len(best) if row.gold in best else 0.0

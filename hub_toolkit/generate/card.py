@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from hub_toolkit.data.schema import Modality
 from hub_toolkit.generate.config import SimulatorConfig
 
 _CARD = """\
@@ -15,6 +17,7 @@ tags:
 - personamem
 - synthetic
 - simulator
+{configs}
 ---
 # A simulated PersonaMem
 
@@ -43,12 +46,27 @@ training smoke and CI. It is not human-like**: an accuracy on it tells whether a
 """
 
 
+def render_configs(splits: Iterable[str], modalities: Iterable[Modality] = ("text",)) -> str:
+    """Return the entry of a card by which `datasets.load_dataset` reads the folder: upstream's config and splits.
+
+    An empty cell is an empty text: one split may have none of what another has, and both must be of one type.
+    """
+    files = [
+        f"  - split: {split}_{modality}\n    path: benchmark/{modality}/{split}.csv"
+        for modality in modalities
+        for split in splits
+    ]
+    head = ["configs:", "- config_name: benchmark", "  keep_default_na: false", "  data_files:"]
+    return "\n".join([*head, *files]) if files else "configs: []"
+
+
 def render_card(config: SimulatorConfig, facts: dict[str, Any]) -> str:
     """Return the card's text."""
     splits = " · ".join(
         f"{name} {count['rows']:,} ({count['personas']:,} personas)" for name, count in facts["splits"].items()
     )
     return _CARD.format(
+        configs=render_configs(facts["splits"]),
         num_personas=facts["num_personas"],
         num_twins=facts["num_twins"],
         num_rows=facts["num_rows"],

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub_toolkit.errors import DataFormatError
+from hub_toolkit.generate.padding_source import PaddingSource
 
 QUAD = 4
 """Owners of a swap group (PROTOCOL §6)."""
 
-WRITER_VERSION = 1
+WRITER_VERSION = 3
 """Raise it when the same configuration yields other bytes."""
 
 
@@ -22,6 +23,7 @@ class SimulatorConfig:
     """All that decides the bytes. Shares are between 0 and 1, tokens are those of message contents.
 
     `topics_per_quad`: swap groups of one quad, so questions of one persona. Every `twin_every`-th quad has three twins.
+    `padding`: a dataset of dialogues; None: the bundled ones. `padding_dialogues` of either are drawn from.
     Source: paper, generation pipeline, for the shares of others, repeated queries, follow-ups, forgetting and updates,
     and for the split of 5,000 / 18,000 / 2,000 questions.
     """
@@ -44,6 +46,7 @@ class SimulatorConfig:
     benchmark_share: float = 0.2
     val_share: float = 0.08
     padding_dialogues: int = 3000
+    padding: PaddingSource | None = None
     writer_version: int = WRITER_VERSION
 
     def __post_init__(self) -> None:
@@ -67,10 +70,16 @@ class SimulatorConfig:
         return self.num_personas // QUAD
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the configuration for JSON."""
-        return dataclasses.asdict(self)
+        """Return the configuration for JSON, without what this machine alone knows."""
+        plain = dataclasses.asdict(self)
+        return plain | describe_padding(plain.pop("padding"))
 
     @property
     def digest(self) -> str:
         """A hash of everything that decides the bytes."""
         return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def describe_padding(padding: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the entry of a configuration that names the padding; none where it is the bundled one."""
+    return {} if padding is None else {"padding": {"name": padding["name"], "sha256": padding["sha256"]}}

@@ -95,10 +95,6 @@ class Writer:
         slots |= {"label": label, "secret": secret}
         return (self._ask("secret", slots), self._answer("secret.reply", slots))
 
-    def query(self, need: str) -> str:
-        """Write a question that names a need and nobody's liking."""
-        return capitalise(self.grammar.expand("query", {"need": need}, self.rng))
-
     def _ask(self, section: str, slots: dict[str, str]) -> Message:
         return Message("user", capitalise(self.grammar.expand(section, slots, self.rng)))
 

@@ -13,6 +13,7 @@ from hub_toolkit.errors import DataFormatError
 GRAMMAR_FOLDER = Path(__file__).parent / "grammar"
 _PART = re.compile(r"<([a-z0-9_.]{1,40})>|\{([a-zA-Z0-9_]{1,20})\}")
 _SENTENCE = re.compile(r"(^[\"“]?|[.!?]\s+[\"“]?|\n\s*[\"“]?|: [\"“])([a-z])")
+_ARTICLE = re.compile(r"\b([Aa]) (?=[aeio]|u(?:[mprt]|n(?!i)|s(?!e)))")
 _MAX_DEPTH = 12
 
 Part = tuple[str, str]
@@ -45,7 +46,8 @@ class Grammar:
 
 
 def capitalise(text: str) -> str:
-    """Begin every sentence and quotation's first word with a capital."""
+    """Begin every sentence and quotation's first word with a capital, and put "an" before vowels."""
+    text = _ARTICLE.sub(r"\1n ", text)
     return _SENTENCE.sub(lambda found: found[1] + found[2].upper(), text)
 
 
@@ -61,15 +63,19 @@ def _cut(line: str) -> list[Part]:
 
 
 def parse_grammar(text: str) -> dict[str, list[str]]:
-    """Parse `[section]` heads and their lines; `\\n` in a line is a line break."""
+    """Parse `[section]` heads and their lines; `\\n` in a line is a line break.
+
+    Below `[section*]` a line holds several, with commas between.
+    """
     sections: dict[str, list[str]] = {}
-    name = ""
+    name, is_list = "", False
     for line in text.splitlines():
         if line.startswith("[") and line.endswith("]"):
-            name = line[1:-1]
+            name, is_list = line[1:-1].removesuffix("*"), line.endswith("*]")
             sections.setdefault(name, [])
         elif line.strip() and not line.startswith("#"):
-            sections[name].append(line.replace("\\n", "\n"))
+            parts = line.rstrip(", ").split(", ") if is_list else [line]
+            sections[name] += [part.replace("\\n", "\n") for part in parts]
     return sections
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hub_toolkit.data.schema import ContextSize
+from hub_toolkit.data.schema import ContextSize, Modality
 from hub_toolkit.generate.config import SimulatorConfig
 from hub_toolkit.generate.padding import Padding, draw_padding
 from hub_toolkit.generate.records import Block, SimPersona
@@ -29,6 +30,7 @@ class AssembledHistory:
     ends: dict[str, tuple[int, int, int]]
     tokens: int
     padding_tokens: int
+    modality: Modality = "text"
 
     @property
     def messages(self) -> list[Message]:
@@ -51,27 +53,41 @@ def order_blocks(blocks: tuple[Block, ...], rng: random.Random) -> list[Block]:
 
 
 def choose_blocks(config: SimulatorConfig, blocks: tuple[Block, ...]) -> tuple[Block, ...]:
-    """Keep what bears questions, and fill up with the rest while whole blocks fit."""
+    """Keep what bears questions, and fill up with the rest while whole blocks fit.
+
+    Where even that is too long, other people's texts and repeated questions give way: a question needs neither.
+    """
     budget = config.context_32k_tokens - _TWIN_MARGIN_TOKENS
-    budget -= sum(block.counted_tokens for block in blocks if block.is_required)
+    needed = {block.block_id: block for block in blocks if block.is_required}
+    budget -= sum(block.counted_tokens for block in needed.values())
+    for block in reversed([block for block in needed.values() if _can_give_way(block)]):
+        if budget >= 0:
+            break
+        del needed[block.block_id]
+        budget += block.counted_tokens
     kept = []
     for block in blocks:
-        if block.is_required:
+        if block.block_id in needed:
             kept.append(block)
-        elif block.tokens <= budget:
+        elif not block.is_required and block.tokens <= budget:
             kept.append(block)
             budget -= block.tokens
     return tuple(kept)
 
 
+def _can_give_way(block: Block) -> bool:
+    number = block.block_id.rpartition(".ask")[2]
+    return block.role == "trap" or (number.isdigit() and int(number) > 0)
+
+
 def assemble(config: SimulatorConfig, persona: SimPersona, blocks: tuple[Block, ...]) -> list[AssembledHistory]:
     """Return a persona's histories. A twin's order and padding are those of its original."""
     order = order_blocks(choose_blocks(config, blocks), rng_for(config.seed, "order", persona.quad, persona.member))
-    histories = [_measure("32k", list(order))]
+    histories = [measure_history("32k", order)]
     if config.has_128k:
         rng = rng_for(config.seed, "pad", persona.quad, persona.member)
         padding = draw_padding(config, rng, config.context_128k_tokens - config.context_32k_tokens)
-        histories.append(_measure("128k", _mix(order, padding, rng)))
+        histories.append(measure_history("128k", _mix(order, padding, rng)))
     return histories
 
 
@@ -88,7 +104,10 @@ def _mix(order: list[Block], padding: list[Padding], rng: random.Random) -> list
     return mixed
 
 
-def _measure(size: ContextSize, pieces: list[Block | Padding]) -> AssembledHistory:
+def measure_history(
+    size: ContextSize, pieces: Sequence[Block | Padding], *, modality: Modality = "text"
+) -> AssembledHistory:
+    """Return a history of these pieces, with where each ends."""
     ends: dict[str, tuple[int, int, int]] = {}
     num = tokens = padding = 0
     for piece in pieces:
@@ -99,4 +118,4 @@ def _measure(size: ContextSize, pieces: list[Block | Padding]) -> AssembledHisto
             ends[piece.block_id] = (start, num, tokens)
         else:
             padding += piece.tokens
-    return AssembledHistory(size, tuple(pieces), ends, tokens, padding)
+    return AssembledHistory(size, tuple(pieces), ends, tokens, padding, modality)

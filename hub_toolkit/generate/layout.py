@@ -5,29 +5,51 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hub_toolkit.data.schema import SPLITS, Split
-from hub_toolkit.evaluate.journal import write_atomically
+from hub_toolkit.data.parse import split_path
+from hub_toolkit.data.schema import SPLITS, Modality, Split
+from hub_toolkit.errors import DataFormatError
+from hub_toolkit.evaluate.journal import encode_json, write_atomically
 from hub_toolkit.generate.histories import AssembledHistory
 from hub_toolkit.generate.records import Block, SimPersona
 from hub_toolkit.generate.rows import Row, history_link, raw_link
 
 SYSTEM = "You are an AI assistant helping a user with the following persona:\n\n"
+CONFIG_FILE = "generate_config.json"
+REPORT_FILE = "generate_report.json"
 WORK_FOLDER = ".generate"
 """Rows of finished personas wait here for the splits' CSV; the folder goes when all is written."""
 
 _NUM_WRITERS = 16
 
 
-def rows_path(out: Path, persona: SimPersona) -> Path:
+def claim_folder(out: Path, config: Mapping[str, Any], *, compared: Iterable[str] = ()) -> None:
+    """Write the configuration into a new folder, or see that a begun one has the same, in these keys or in all.
+
+    Raises: DataFormatError: the folder holds something else, or was begun with another configuration.
+    """
+    path = out / CONFIG_FILE
+    if not path.is_file():
+        if any(entry.name not in (".lock", path.name + ".part") for entry in out.iterdir()):
+            raise DataFormatError("the folder holds something else; name a new one", file=str(out))
+        write_atomically(path, encode_json(config, indent=1) + b"\n")
+        return
+    try:
+        found = dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError):
+        raise DataFormatError("is no configuration of a dataset; name a new folder", file=str(path)) from None
+    if any(found.get(name) != config.get(name) for name in compared or {*found, *config}):
+        raise DataFormatError("begun with another configuration or model; name a new folder", file=str(path))
+
+
+def rows_path(out: Path, persona: SimPersona, modality: Modality = "text") -> Path:
     """Return the file whose presence says that a persona is finished."""
-    return out / WORK_FOLDER / "rows" / f"{persona.persona_id}.json"
+    return out / WORK_FOLDER / ("rows" if modality == "text" else f"rows_{modality}") / f"{persona.persona_id}.json"
 
 
 @dataclass(frozen=True)
@@ -42,9 +64,11 @@ def render_files(
     out: Path, persona: SimPersona, blocks: tuple[Block, ...], histories: list[AssembledHistory], rows: list[Row]
 ) -> PersonaFiles:
     """Return what is to be written for a persona."""
-    contents = {out / history_link(persona, h.size): encode_history(persona, h) for h in histories}
-    contents[out / raw_link(persona)] = encode_raw(persona, blocks, histories[0])
-    return PersonaFiles(contents, {rows_path(out, persona): _encode(rows)})
+    contents = {out / history_link(persona, h.size, h.modality): encode_history(persona, h) for h in histories}
+    modality = histories[0].modality
+    if modality == "text":  # both modalities share the raw file
+        contents[out / raw_link(persona)] = encode_raw(persona, blocks, histories[0])
+    return PersonaFiles(contents, {rows_path(out, persona, modality): _encode(rows)})
 
 
 def write_personas(files: Sequence[PersonaFiles]) -> None:
@@ -85,7 +109,9 @@ def encode_raw(persona: SimPersona, blocks: tuple[Block, ...], history: Assemble
     return _encode({**persona.expanded, "conversations": conversations})
 
 
-def write_splits(out: Path, personas: Iterable[SimPersona]) -> dict[str, dict[str, int]]:
+def write_splits(
+    out: Path, personas: Iterable[SimPersona], *, modality: Modality = "text"
+) -> dict[str, dict[str, int]]:
     """Write the splits' CSV from the waiting rows, row by row; return what each holds."""
     counts: dict[str, dict[str, int]] = {}
     ordered = sorted(personas, key=lambda persona: persona.persona_id)
@@ -93,36 +119,39 @@ def write_splits(out: Path, personas: Iterable[SimPersona]) -> dict[str, dict[st
         mine = [persona for persona in ordered if persona.split == split]
         if not mine:
             continue
-        num_rows = _write_split(out, split, mine)
+        num_rows = _write_split(out, split, mine, modality)
         counts[split] = {"personas": len(mine), "rows": num_rows}
     return counts
 
 
-def _write_split(out: Path, split: Split, personas: list[SimPersona]) -> int:
-    path = out / "benchmark" / "text" / f"{split}.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
+def _write_split(out: Path, split: Split, personas: list[SimPersona], modality: Modality) -> int:
     num_rows = 0
-    with part.open("wb") as stream:
-        head: list[str] = []
-        for row in _waiting_rows(out, personas):
-            text = io.StringIO(newline="")
-            writer = csv.DictWriter(text, fieldnames=head or sorted(row), lineterminator="\n")
-            if not head:
-                head = sorted(row)
-                writer.writeheader()
-            writer.writerow(row)
-            stream.write(text.getvalue().encode("utf-8"))
-            num_rows += 1
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
+
+    def rows() -> Iterator[Row]:
+        nonlocal num_rows
+        for persona in personas:
+            mine: list[Row] = json.loads(rows_path(out, persona, modality).read_bytes())
+            num_rows += len(mine)
+            yield from mine
+
+    write_atomically(split_path(out, split, modality), encode_rows(rows()))
     return num_rows
 
 
-def _waiting_rows(out: Path, personas: list[SimPersona]) -> Iterator[Row]:
-    for persona in personas:
-        yield from json.loads(rows_path(out, persona).read_bytes())
+def encode_rows(rows: Iterable[Row]) -> Iterator[bytes]:
+    """Yield the records of a split's CSV: its head, then one a row."""
+    head: list[str] = []
+    for row in rows:
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, fieldnames=head or sorted(row), lineterminator="\n")
+        if not head:
+            head = sorted(row)
+            writer.writeheader()
+            yield text.getvalue().encode("utf-8")
+            text.seek(0)
+            text.truncate()
+        writer.writerow(row)
+        yield text.getvalue().encode("utf-8")
 
 
 def _encode(value: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Maths and code dialogues that belong to nobody: the padding of long histories."""
+"""Dialogues that belong to nobody, the padding of long histories: bundled maths and code, or a named dataset's."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from hub_toolkit.generate.config import SimulatorConfig
 from hub_toolkit.generate.conversations import count_tokens
+from hub_toolkit.generate.padding_source import load_dialogues
 from hub_toolkit.generate.seeding import rng_for
 from hub_toolkit.types import Message
 
@@ -22,19 +23,19 @@ class Padding:
 
 
 @lru_cache(maxsize=1)
-def make_padding(seed: int, num: int) -> tuple[Padding, ...]:
+def make_padding(seed: int, num: int, path: str | None = None) -> tuple[Padding, ...]:
     """Return the dialogues that a dataset's histories draw from, shortest to longest by no order."""
-    dialogues = []
-    for number in range(num):
-        rng = rng_for(seed, "padding", number)
-        messages = _dialogue(rng)
-        dialogues.append(Padding(messages, count_tokens(messages)))
-    return tuple(dialogues)
+    if path is None:
+        dialogues = [_dialogue(rng_for(seed, "padding", number)) for number in range(num)]
+    else:
+        known = load_dialogues(path)
+        dialogues = rng_for(seed, "padding").sample(known, min(num, len(known)))
+    return tuple(Padding(messages, count_tokens(messages)) for messages in dialogues)
 
 
 def draw_padding(config: SimulatorConfig, rng: random.Random, budget: int) -> list[Padding]:
     """Return dialogues of at most `budget` tokens together, none twice while there are others."""
-    pool = make_padding(config.seed, config.padding_dialogues)
+    pool = make_padding(config.seed, config.padding_dialogues, config.padding and config.padding.path)
     least = min(dialogue.tokens for dialogue in pool)
     drawn: list[Padding] = []
     while budget >= least:

@@ -20,14 +20,21 @@ from hub_toolkit.generate.blocks import write_blocks
 from hub_toolkit.generate.card import render_card
 from hub_toolkit.generate.config import SimulatorConfig
 from hub_toolkit.generate.histories import assemble
-from hub_toolkit.generate.layout import WORK_FOLDER, render_files, rows_path, write_personas, write_splits
+from hub_toolkit.generate.layout import (
+    CONFIG_FILE,
+    REPORT_FILE,
+    WORK_FOLDER,
+    claim_folder,
+    render_files,
+    rows_path,
+    write_personas,
+    write_splits,
+)
 from hub_toolkit.generate.personas import make_quad, make_twins
 from hub_toolkit.generate.preferences import plan_quad
 from hub_toolkit.generate.records import SimPersona
 from hub_toolkit.generate.rows import make_rows
 
-CONFIG_FILE = "generate_config.json"
-REPORT_FILE = "generate_report.json"
 Progress = Callable[[int, int], None]
 
 
@@ -55,7 +62,7 @@ def simulate(
     Raises: DataFormatError: the folder holds something else, or was begun with another configuration.
     """
     with lock_run(out):
-        _claim(config, out)
+        claim_folder(out, config.as_dict())
         finished = out / REPORT_FILE
         if finished.is_file():
             kept = json.loads(finished.read_bytes())
@@ -63,17 +70,6 @@ def simulate(
             return SimulationReport(out, kept["splits"], kept["num_personas"], kept["num_twins"], 0)
         num_written = _write_quads(config, out, num_workers, on_progress)
         return _finish(config, out, num_written)
-
-
-def _claim(config: SimulatorConfig, out: Path) -> None:
-    path = out / CONFIG_FILE
-    if path.is_file():
-        if json.loads(path.read_bytes()) != config.as_dict():
-            raise DataFormatError("begun with another configuration; name a new folder", file=str(path))
-        return
-    if any(entry.name not in (".lock", path.name + ".part") for entry in out.iterdir()):
-        raise DataFormatError("the folder holds something else; name a new one", file=str(out))
-    write_atomically(path, encode_json(config.as_dict(), indent=1) + b"\n")
 
 
 def _write_quads(config: SimulatorConfig, out: Path, num_workers: int, on_progress: Progress | None) -> int:
@@ -142,18 +138,26 @@ def _finish(config: SimulatorConfig, out: Path, num_written: int) -> SimulationR
     personas = all_personas(config)
     splits = write_splits(out, personas)
     num_twins = sum(persona.twin_of is not None for persona in personas)
-    report = SimulationReport(out, splits, len(personas) - num_twins, num_twins, num_written)
+    for part in out.rglob("*.part"):
+        part.unlink()
+    for name, content in describe_dataset(config, splits, num_twins):
+        write_atomically(out / name, content)
+    shutil.rmtree(out / WORK_FOLDER)
+    return SimulationReport(out, splits, len(personas) - num_twins, num_twins, num_written)
+
+
+def describe_dataset(
+    config: SimulatorConfig, splits: dict[str, dict[str, int]], num_twins: int
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the files that describe a whole dataset: configuration, card, and last the report."""
     facts: dict[str, Any] = {
         "engine": "simulator",
         "config_digest": config.digest,
         "splits": splits,
-        "num_personas": report.num_personas,
+        "num_personas": sum(split["personas"] for split in splits.values()) - num_twins,
         "num_twins": num_twins,
-        "num_rows": report.num_rows,
+        "num_rows": sum(split["rows"] for split in splits.values()),
     }
-    write_atomically(out / "README.md", render_card(config, facts).encode())
-    for part in out.rglob("*.part"):
-        part.unlink()
-    write_atomically(out / REPORT_FILE, encode_json(facts, indent=1) + b"\n")
-    shutil.rmtree(out / WORK_FOLDER)
-    return report
+    yield CONFIG_FILE, encode_json(config.as_dict(), indent=1) + b"\n"
+    yield "README.md", render_card(config, facts).encode()
+    yield REPORT_FILE, encode_json(facts, indent=1) + b"\n"

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hub_toolkit.data.terms import words
+from hub_toolkit.generate.lower_words import lower_words
 
 MIN_SENTENCE_WORDS = 6
 """Shorter sentences recur everywhere ("Thank you, that will do.")."""
-_SENTENCE_END = re.compile(r"(?<=[.!?])[\"”)]?\s+|\n+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"”)]?\s+|(?<=[。！？])|\n+")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Variety:
 
 def sentences_of(text: str) -> list[str]:
     """Return the sentences of some length, in lower case."""
-    found = (" ".join(words(part)).lower() for part in _SENTENCE_END.split(text))
+    found = (" ".join(lower_words(part)) for part in _SENTENCE_END.split(text))
     return [sentence for sentence in found if sentence.count(" ") + 1 >= MIN_SENTENCE_WORDS]
 
 
@@ -36,7 +36,7 @@ def measure_variety(texts: Sequence[str], *, num_words: int) -> Variety:
     for text in texts:
         if len(tokens) >= num_words:
             break
-        tokens += [word.lower() for word in words(text)]
+        tokens += lower_words(text)
         kept += sentences_of(text)
     tokens = tokens[:num_words]
     distinct = {n: _distinct(tokens, n) for n in (1, 2, 3)}

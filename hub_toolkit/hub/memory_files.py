@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from hub_toolkit.errors import DataFormatError, StoreError
 from hub_toolkit.memory.document import Bullet, MemoryDocument, Source
 from hub_toolkit.memory.state import Held, MemoryState, Receipt, Rule, Session, Version
-from hub_toolkit.memory.store import Concerns
+from hub_toolkit.memory.stores.store import Concerns
 
 FORMAT_VERSION = 1
 STATE_FILE, READABLE_FILE, CARD_FILE = "memory.json", "memory.md", "README.md"

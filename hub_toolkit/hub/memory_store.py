@@ -14,7 +14,7 @@ from hub_toolkit.hub import memory_files as layout
 from hub_toolkit.hub.client import RepoRef, hub_errors
 from hub_toolkit.hub.transfer.commit import CommitOptions, LocalFile, RemoteTree, commit_files, read_tree
 from hub_toolkit.memory.state import Change, MemoryState, Receipt, Session, Version
-from hub_toolkit.memory.store import Concerns
+from hub_toolkit.memory.stores.store import Concerns
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

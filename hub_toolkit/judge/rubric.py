@@ -12,6 +12,7 @@ from typing import Literal
 
 from hub_toolkit.answer.protocol import DEFAULT_PROTOCOL, GoldKind, load_protocol
 from hub_toolkit.data.schema import Sample
+from hub_toolkit.models.thoughts import leave_out_thoughts
 from hub_toolkit.prompts.render import load_prompt
 
 RUBRICS: tuple[GoldKind, ...] = ("self", "forget", "others", "sensitive", "fact")
@@ -77,7 +78,7 @@ def judge_prompt(sample: Sample, answer: str, *, rubric: GoldKind, form: Form = 
         ("query", sample.user_query.text),
         ("preference", judged_preference(sample, rubric)),
         ("reference", sample.correct_answer),
-        ("answer", answer),
+        ("answer", leave_out_thoughts(answer)),
     ]
     if rubric == "fact":
         fields = [(name, text) for name, text in fields if name != "preference"]

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from hub_toolkit.errors import JudgeError
 from hub_toolkit.judge.rubric import mark_off
 from hub_toolkit.models.base import ChatModel, GenerateConfig
+from hub_toolkit.models.thoughts import leave_out_thoughts
 from hub_toolkit.prompts.render import load_prompt
 from hub_toolkit.types import Message, Usage
 
@@ -61,7 +62,23 @@ def parse_verdict(reply: str) -> Mark:
     others. Everything else is a fault: other text around it, booleans, NaN, a second object.
     Raises: JudgeError: names the fault without quoting the reply.
     """
-    text = reply.strip()
+    value = read_object(reply)
+    if value.keys() != _KEYS:
+        raise JudgeError('its keys are not "verdict" and "reason"')
+    verdict, reason = value["verdict"], value["reason"]
+    if not isinstance(verdict, str) or verdict not in MARKS:
+        raise JudgeError('its "verdict" is neither "correct" nor "incorrect"')
+    if not isinstance(reason, str):
+        raise JudgeError('its "reason" is not a text')
+    return Mark(MARKS[verdict], reason)
+
+
+def read_object(reply: str) -> dict[str, Any]:
+    """Read one JSON object and nothing else, alone or alone in one Markdown fence; thoughts before it are left out.
+
+    Raises: JudgeError: names the fault without quoting the reply.
+    """
+    text = leave_out_thoughts(reply).strip()
     fenced = _FENCE.fullmatch(text)
     body = (fenced["body"] if fenced else text).strip()
     try:
@@ -72,14 +89,7 @@ def parse_verdict(reply: str) -> Mark:
         raise JudgeError("it holds a number or a nesting beyond all measure") from None
     if not isinstance(value, dict):
         raise JudgeError("it is JSON, but no object")
-    if value.keys() != _KEYS:
-        raise JudgeError('its keys are not "verdict" and "reason"')
-    verdict, reason = value["verdict"], value["reason"]
-    if not isinstance(verdict, str) or verdict not in MARKS:
-        raise JudgeError('its "verdict" is neither "correct" nor "incorrect"')
-    if not isinstance(reason, str):
-        raise JudgeError('its "reason" is not a text')
-    return Mark(MARKS[verdict], reason)
+    return value
 
 
 def repair_prompt(prompt: str, reply: str, fault: str) -> str:

@@ -36,7 +36,7 @@ def export_run(
     Raises: SubmissionError: the run is not of this board or not complete, or its outputs were shown in another order.
     """
     record, rows = load_run(run)
-    _check_run(record, rows, board, run)
+    check_run(record, rows, board, run)
     controls = _control_replies(no_context, record)
     lines = [_line(row, controls) for row in rows]
     predictions = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
@@ -93,7 +93,8 @@ def describe_system(record: RunRecord, board: Board) -> dict[str, Any]:
     }
 
 
-def _check_run(record: RunRecord, rows: list[Row], board: Board, run: Path) -> None:
+def check_run(record: RunRecord, rows: list[Row], board: Board, run: Path) -> None:
+    """Raises: SubmissionError: a run is not of all the board's questions, as the board asks them."""
     for is_wrong, message in (
         (record.protocol != board.protocol.name, f"was made by protocol {record.protocol}"),
         (record.seed != SEED, f"was made with seed {record.seed}; the board's is {SEED}"),

@@ -21,6 +21,9 @@ MIN_ROWS = 20
 MIN_ERRORS = 10
 """Two good systems agree because both are right: only that they err alike, and often enough, tells of a copy."""
 
+NOT_REPRODUCED = "not_reproduced"
+"""The maintainers' rerun scored less."""
+
 NO_CHOICE = "-"
 Letters = NDArray[np.uint8]
 
@@ -166,7 +169,7 @@ def _order(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _answers(row: Mapping[str, Any]) -> Answers:
-    return Answers(row["outputs"], row.get("choices") or "")
+    return Answers(row["outputs"], row.get("choices") or "" if row["task"] == "mcq" else "")
 
 
 def _letters(text: str) -> Letters:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hub_toolkit.data.history import CHUNK_TOKENS, Chunk, chunk_messages
 from hub_toolkit.data.schema import History
 from hub_toolkit.data.tokens import TokenCounter
 from hub_toolkit.memory.document import Bullet, MemoryDocument
-from hub_toolkit.memory.edits import protect
-from hub_toolkit.memory.forgetting import ForgetGuard, is_forgotten
+from hub_toolkit.memory.forget.forgetting import ForgetGuard, is_forgotten
 from hub_toolkit.memory.guard import Guard, Guarded, HeldSpan, screen_chunk, screen_document
-from hub_toolkit.memory.poison import PoisonGuard
+from hub_toolkit.memory.owner.edits import protect
+from hub_toolkit.memory.poison.poison import PoisonGuard
 from hub_toolkit.memory.rules.guard import SecretGuard
+from hub_toolkit.memory.rules.policy import judge_written
 from hub_toolkit.memory.state import Receipt
 from hub_toolkit.types import Usage
 
 DEFAULT_CHUNK_TOKENS = CHUNK_TOKENS
 
 
+@runtime_checkable
 class MemoryBuilder(Protocol):
     """Turns one memory and one chunk into the next memory.
 
@@ -78,8 +80,9 @@ async def update_guarded(
     readable, receipts, held = screen_chunk(chunk, every, unread=getattr(builder, "unread", frozenset()))
     written = await builder.update(document, readable)
     settled = settle(document, written, counter=counter, guards=guards, chunk=readable)
-    admitted = tuple(span for span in held if may_be_held(span, settled.document, guards))
-    return Guarded(settled.document, (*receipts, *settled.receipts), admitted)
+    judged, refused = await judge_written(document, settled.document, guards)
+    admitted = tuple(span for span in held if may_be_held(span, judged, guards))
+    return Guarded(judged, (*receipts, *settled.receipts, *refused), admitted)
 
 
 def settle(
@@ -98,7 +101,7 @@ def settle(
     clean, receipts = drop_forgotten(protected)
     screened, refused = screen_document(before, clean, guards, chunk=chunk)
     screened, _ = drop_forgotten(screened)  # a bullet that was put back may be on what this chunk forgets
-    if screened is not written:
+    if screened is not written or screened.tokens(counter) > screened.cap_tokens:
         screened = screened.enforce_cap(counter)
     return Guarded(screened, (*receipts, *refused))
 

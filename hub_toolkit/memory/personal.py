@@ -8,23 +8,25 @@ from typing import Literal
 
 from hub_toolkit.data.chat_exports import ChatSession
 from hub_toolkit.data.tokens import EstimateCounter, TokenCounter
-from hub_toolkit.memory import edits
-from hub_toolkit.memory.audit import Diff, Why, diff_documents, explain_bullet, rank_bullets
 from hub_toolkit.memory.build import MemoryBuilder, default_guards
-from hub_toolkit.memory.consolidate import consolidate
+from hub_toolkit.memory.builders.consolidate import consolidate
+from hub_toolkit.memory.builders.drafts import Committed, Draft, commit_draft, key_digest
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.memory.document import Bullet, MemoryDocument
-from hub_toolkit.memory.drafts import Committed, Draft, commit_draft, key_digest
-from hub_toolkit.memory.exports import export_json, export_markdown, is_memory_export
-from hub_toolkit.memory.extractive import ExtractiveBuilder
+from hub_toolkit.memory.exports.exports import export_json, export_markdown, is_memory_export
 from hub_toolkit.memory.guard import Guard
-from hub_toolkit.memory.owner_bounds import Bounds, Forgotten, Preview
-from hub_toolkit.memory.owner_edits import Editor
-from hub_toolkit.memory.recall import Recalled, context, recall, visible
-from hub_toolkit.memory.remembering import Chat, Reader, Remembered, date_in
+from hub_toolkit.memory.owner import edits
+from hub_toolkit.memory.owner.audit import Diff, Why, diff_documents, explain_bullet, rank_bullets
+from hub_toolkit.memory.owner.owner_bounds import Bounds, Forgotten, Preview
+from hub_toolkit.memory.owner.owner_edits import Editor
+from hub_toolkit.memory.owner.recall import Recalled, context, recall, visible
+from hub_toolkit.memory.owner.remembering import Chat, Reader, Remembered, date_in
+from hub_toolkit.memory.owner.transfers import Imported, import_chats, import_memory
 from hub_toolkit.memory.rules.guard import DateOf, RuleGuard, digest_of
+from hub_toolkit.memory.rules.policy import ModelPolicyCheck, PolicyGuard
 from hub_toolkit.memory.state import ChangeKind, Held, MemoryState, Receipt, Rule, Version
-from hub_toolkit.memory.store import MemoryStore
-from hub_toolkit.memory.transfers import Imported, import_chats, import_memory
+from hub_toolkit.memory.stores.store import MemoryStore
+from hub_toolkit.models.base import ChatModel
 from hub_toolkit.types import Message
 
 SEARCH_TOP = 20
@@ -35,7 +37,8 @@ class PersonalMemory:
     """One owner's memory in a store.
 
     `guards` makes the checks before each write and each answer (default: secrets and disguised instructions); the
-    owner's rules and what was forgotten are checked besides, whatever it makes.
+    owner's rules and what was forgotten are checked besides, whatever it makes. `policy_model` is asked, behind the
+    word lists, whether what a builder wrote implies what a rule forbids; it sees what is to be kept, and the rules.
 
     Raises (all calls): StoreError: the store is broken. Writing: ConflictError: others were faster.
     """
@@ -48,17 +51,21 @@ class PersonalMemory:
         builder: MemoryBuilder | None = None,
         counter: TokenCounter | None = None,
         guards: Callable[[], Sequence[Guard]] = default_guards,
+        policy_model: ChatModel | None = None,
     ) -> None:
         self.store, self.user = store, user
         self.counter = counter or EstimateCounter()
         self.builder = builder or ExtractiveBuilder(self.counter)
         self._make_guards = guards
+        self._policy = ModelPolicyCheck(policy_model) if policy_model else None
         self._bounds = Bounds(store, user, self.counter, self._guards_for)
         self._editor = Editor(store, user, self.counter, self.builder.empty, self._guards_for)
         self._reader = Reader(store, user, self.builder, self.counter, self._guards_for)
 
     def _guards_for(self, state: MemoryState, date_of: DateOf | None = None) -> tuple[Guard, ...]:
-        return (*self._make_guards(), RuleGuard(state.rules, date_of=date_of or self._date_of(state)))
+        rules = RuleGuard(state.rules, date_of=date_of or self._date_of(state))
+        policy = (PolicyGuard(self._policy, state.rules),) if self._policy else ()
+        return (*self._make_guards(), rules, *policy)
 
     def _date_of(self, state: MemoryState) -> DateOf | None:
         """Return the dates of past messages, where a rule asks for them."""

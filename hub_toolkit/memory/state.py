@@ -8,6 +8,7 @@ from typing import Literal
 from hub_toolkit.memory.document import Author, Bullet, MemoryDocument, Source
 
 ChangeKind = Literal["update", "edit", "delete", "forget", "rule", "import", "consolidate", "release", "undo", "redo"]
+Strictness = Literal["normal", "strict"]
 ReceiptKind = Literal["refused", "held", "forgotten", "purged"]
 
 
@@ -17,7 +18,7 @@ class Rule:
 
     `effect` "never": nothing that matches is kept; "only": nothing else is kept. `categories` are names of
     `rules/categories`, `entities` words or names, `patterns` regular expressions that were checked to be safe,
-    `before` and `after` dates (ISO 8601) of what was said.
+    `before` and `after` dates (ISO 8601) of what was said. `strictness` "strict": a faint sign is enough to refuse.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Rule:
     patterns: tuple[str, ...] = ()
     before: str | None = None
     after: str | None = None
+    strictness: Strictness = "normal"
 
 
 @dataclass(frozen=True)
@@ -115,5 +117,6 @@ __all__ = [
     "ReceiptKind",
     "Rule",
     "Session",
+    "Strictness",
     "Version",
 ]

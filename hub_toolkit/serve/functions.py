@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, get_type_hints
 
 from hub_toolkit.errors import BoundaryError, ConflictError, PersonaMemError, StoreError
-from hub_toolkit.memory.audit import diff_documents
-from hub_toolkit.memory.drafts import Committed
+from hub_toolkit.memory.builders.drafts import Committed
+from hub_toolkit.memory.owner.audit import diff_documents
 from hub_toolkit.memory.personal import PersonalMemory
 from hub_toolkit.serve.results import (
     BulletsResult,

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.axe import load_axe
+from tests.browser.watched import Watched
 from tests.conftest import require_extra
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,19 +36,25 @@ BROWSER_FLAGS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium. Of one module: while Playwright is open, no other test can run an event loop."""
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where Chromium is; who needs it skips here, before a server is started."""
     require_extra("space", importlib.util.find_spec("gradio") is not None, "no Gradio: pip install -e '.[space]'")
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     require_extra(
         "browser", importlib.util.find_spec("playwright") is not None, "no Playwright: pip install playwright"
     )
     require_extra("browser", found is not None, "no Chromium: apt-get update && apt-get install -y chromium")
+    return str(found)
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    """A headless Chromium. Of one module: while Playwright is open, no other test can run an event loop."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=BROWSER_FLAGS)
+        opened = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
         yield opened
         opened.close()
 
@@ -70,6 +78,24 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     for context in contexts:
         context.close()
     assert errors == []
+
+
+@pytest.fixture(scope="module")
+def axe(browser: Any) -> str:  # noqa: ARG001  (skips first where there is no browser)
+    return load_axe()
+
+
+@pytest.fixture
+def watch(browser: Any) -> Iterator[Callable[..., Watched]]:
+    opened: list[Watched] = []
+
+    def open_one(width: int = 1440, scheme: str = "light") -> Watched:
+        opened.append(Watched(browser, width=width, scheme=scheme))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.context.close()
 
 
 @contextmanager
@@ -104,15 +130,15 @@ def serve_page(cache: Path, *options: str, **settings: str) -> Iterator[str]:
         process.stdout.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def page_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the page without a model keeps files; its `uploads` must be empty after a test."""
     return tmp_path_factory.mktemp("page")
 
 
-@pytest.fixture(scope="module")
-def page_url(browser: Any, page_cache: Path) -> Iterator[str]:  # noqa: ARG001  (skips before a server is started)
-    """The page without any model."""
+@pytest.fixture(scope="session")
+def page_url(chromium: str, page_cache: Path) -> Iterator[str]:  # noqa: ARG001  (skips before a server is started)
+    """The page without any model, one for all modules: its start takes longer than most tests."""
     with serve_page(page_cache) as url:
         yield url
 
@@ -168,10 +194,10 @@ class _Completions(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def endpoint() -> Iterator[Endpoint]:
     server = Endpoint()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield server
     server.release.set()
@@ -180,8 +206,8 @@ def endpoint() -> Iterator[Endpoint]:
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def endpoint_page_url(browser: Any, endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:  # noqa: ARG001
+@pytest.fixture(scope="session")
+def endpoint_page_url(chromium: str, endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:  # noqa: ARG001
     """The page with a real endpoint behind it."""
     url = f"http://127.0.0.1:{endpoint.server_address[1]}/v1"
     settings = {"PERSONAMEM_BASE_URL": url, "PERSONAMEM_API_KEY": "k-secret", "PERSONAMEM_MODEL": "openai/bread-1"}

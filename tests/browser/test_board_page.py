@@ -19,6 +19,7 @@ import pytest
 
 from hub_toolkit.leaderboard.board import Board, open_board
 from tests.browser.conftest import ROOT, serve_page
+from tests.browser.screenshots import keep_screenshot
 from tests.conftest import require_extra
 from tests.hub_server import HubServer
 from tests.unit.ui.test_board import files_of
@@ -34,15 +35,21 @@ def board() -> Board:
 
 
 @pytest.fixture(scope="module")
-def board_url(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:  # noqa: ARG001
-    """The page with a leaderboard on a Hub of this machine, empty at first."""
+def board_hub(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:  # noqa: ARG001
+    """A Hub of this module alone: one test takes it away."""
     require_extra("rehearse", importlib.util.find_spec("starlette") is not None, "no Starlette")
+    with HubServer(tmp_path_factory.mktemp("board-hub") / "hub") as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def board_url(board_hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The page with a leaderboard on that Hub, empty at first."""
     folder = tmp_path_factory.mktemp("board")
-    with HubServer(folder / "hub") as hub:
-        settings = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_alice", "HF_HOME": str(folder / "client")}
-        settings |= {"PERSONAMEM_LEADERBOARD": "personamem", "PERSONAMEM_WEBHOOK_SECRET": SECRET}
-        with serve_page(folder / "cache", **settings) as url:
-            yield url
+    settings = {"HF_ENDPOINT": board_hub.url, "HF_TOKEN": "hf_alice", "HF_HOME": str(folder / "client")}
+    settings |= {"PERSONAMEM_LEADERBOARD": "personamem", "PERSONAMEM_WEBHOOK_SECRET": SECRET}
+    with serve_page(folder / "cache", **settings) as url:
+        yield url
 
 
 def client_of(url: str) -> Any:
@@ -184,3 +191,21 @@ def test_the_table_fits_a_phone(board_url: str, open_page: Callable[..., Any]) -
     page.wait_for_selector("#pm-board-table tbody tr")
     print(f"first paint of the table: {time.perf_counter() - start:.2f} s")
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
+
+
+def test_without_the_hub_the_last_good_copy_is_shown_with_its_age(
+    board_hub: HubServer, board_url: str, open_page: Callable[..., Any]
+) -> None:
+    """The last test of this module: the Hub is gone."""
+    board_hub.stop()
+    page = open_page(board_url)
+    page.goto(f"{board_url}?tab=leaderboard")
+    page.wait_for_selector("#pm-board-table tbody tr")
+    for _ in range(20):  # a table that was read a moment ago is not read again
+        page.click("#pm-board-refresh")
+        page.wait_for_timeout(500)
+        if page.locator(".pm-age-row .pm-why").count():
+            break
+    assert "last good copy" in page.inner_text(".pm-age-row")
+    assert page.locator("#pm-board-table tbody tr").count() == 2
+    keep_screenshot(page, "leaderboard-last-good-copy", is_whole=False)

@@ -80,7 +80,7 @@ class _Trapped(BaseHTTPRequestHandler):
 @pytest.fixture
 def trap() -> Iterator[Trap]:
     server = Trap()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield server
     server.shutdown()
@@ -135,9 +135,13 @@ def every_file_field(visitor: PageVisitor) -> list[tuple[str, int]]:
     return found
 
 
-@pytest.mark.parametrize(
-    "host", ["169.254.169.254", "[::1]", "127.0.0.1", "localhost", "0x7f000001", "metadata.google.internal"]
+HOSTS = (
+    *("169.254.169.254", "[::1]", "127.0.0.1", "localhost", "0x7f000001", "2130706433", "0177.0.0.1", "127.1"),
+    *("[::ffff:127.0.0.1]", "[fe80::1%25lo]", "metadata.google.internal", "user:pass@127.0.0.1"),
 )
+
+
+@pytest.mark.parametrize("host", HOSTS)
 def test_no_request_makes_the_server_fetch(visitor: PageVisitor, trap: Trap, host: str) -> None:
     port = trap.server_address[1]
     url = f"http://{host}:{port}/latest/meta-data/"
@@ -156,20 +160,57 @@ def test_no_request_makes_the_server_fetch(visitor: PageVisitor, trap: Trap, hos
 
 
 def test_text_fields_of_the_submission_fetch_no_address(visitor: PageVisitor, trap: Trap) -> None:
-    fields = {name: n for name, n in visitor.numbers.items() if visitor.config_type(n) == "textbox"}
-    for number in fields.values():
-        visitor.values[number] = f"{trap.url}/latest/meta-data/"
-    clicked = 0
-    for elem_id, number in visitor.numbers.items():
-        if visitor.config_type(number) == "button" and elem_id.startswith(
-            ("pm-submit", "pm-check", "pm-send", "pm-look")
-        ):
-            for event in visitor.events(elem_id, "click"):
-                clicked += 1
-                visitor.run(event)
-    assert clicked
+    port = trap.server_address[1]
+    fields = [n for n in visitor.numbers.values() if visitor.config_type(n) == "textbox"]
+    buttons = [
+        event
+        for elem_id, number in visitor.numbers.items()
+        if visitor.config_type(number) == "button" and elem_id.startswith("pm-submit")
+        for event in visitor.events(elem_id, "click")
+    ]
+    assert len(buttons) >= 3
+    places = [f"http://{host}:{port}/latest/meta-data/" for host in HOSTS]
+    places += [
+        f"127.0.0.1:{port}/x",
+        f"//127.0.0.1:{port}/x",
+        f"hf://127.0.0.1:{port}/x",
+        f"..%2f..%2f127.0.0.1:{port}",
+    ]
+    for place in places:
+        for number in fields:
+            visitor.values[number] = place
+        for event in buttons:
+            assert visitor.run(event)["msg"] == "process_completed"
     assert trap.asked == []
     assert "secret of the neighbour" not in visitor.seen_text
+
+
+def test_a_revision_leads_to_no_neighbour(visitor: PageVisitor, trap: Trap) -> None:
+    """The one address that a visitor can choose a part of is a file's on the page's own Hub."""
+    names = {
+        "repo": "owner/name",
+        "revision": f"main/../../@127.0.0.1:{trap.server_address[1]}",
+        "predictions-path": "a",
+    }
+    for name, text in names.items():
+        visitor.values[visitor.component(f"pm-submit-{name}")] = text
+    visitor.fire("pm-submit-check-hub")
+    said = visitor.values[visitor.component("pm-submit-result")]
+    assert "pm-alert" in said or "Error" in said
+    assert trap.asked == []
+
+
+def test_what_is_not_there_is_refused_cleanly(visitor: PageVisitor) -> None:
+    for path, body, status in (
+        ("call/nosuch", {"data": []}, 404),
+        ("call/on_save", {"data": []}, 404),  # the page's own, not for programs
+        ("call/compare", {"data": ["one"]}, 422),
+        ("call/v2/compare", {"nosuch": 1}, 422),
+        ("queue/join", {"data": [], "fn_index": 10**6, "session_hash": "x"}, 404),
+        ("run/leaderboard", {"data": ["", "mcq", "", "", "", 1]}, 404),  # would pass by the queue
+    ):
+        answer = visitor.client.post(f"gradio_api/{path}", json=body)
+        assert (answer.status_code, bool(answer.json()["detail"])) == (status, True), path
 
 
 def endless(part: bytes) -> Iterator[bytes]:
@@ -303,16 +344,17 @@ def test_hostile_memory_stays_text_and_loads_nothing(probed: str, browser: Any, 
     context.close()
 
 
-def test_rates_hold(cache: Path, tmp_path: Path) -> None:  # noqa: ARG001
-    with serve_page(tmp_path) as url, httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+def test_rates_hold(probed: str) -> None:
+    """By an address of its own, so that the other probes are not told to wait."""
+    with httpx.Client(base_url=probed, trust_env=False, timeout=60) as client:
         refused = b"[" * 80 + b"]" * 80  # costs the server nothing, and counts as a call
 
-        def call(**headers: str) -> httpx.Response:
-            return client.post("gradio_api/call/leaderboard", content=refused, headers=headers)
+        def call(address: str = "8.8.4.4") -> httpx.Response:
+            return client.post("gradio_api/call/leaderboard", content=refused, headers={"x-forwarded-for": address})
 
         codes = [call().status_code for _ in range(400)]
         assert set(codes[:100]) == {400} and 429 in codes
         again = call()
         assert again.status_code == 429 and int(again.headers["retry-after"]) >= 1
-        assert call(**{"x-forwarded-for": "9.9.9.9"}).status_code == 400  # another address has a rate of its own
+        assert call("9.9.9.9").status_code == 400  # another address has a rate of its own
         assert client.get("config").status_code == 200

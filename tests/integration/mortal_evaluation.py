@@ -19,7 +19,7 @@ from hub_toolkit.data.parse import load_samples, resolve_dataset, split_path
 from hub_toolkit.evaluate import journal
 from hub_toolkit.evaluate.plan import EvalConfig
 from hub_toolkit.evaluate.run import RunOptions, Setup, run_evaluation
-from hub_toolkit.memory.agentic import AgenticBuilder
+from hub_toolkit.memory.builders.agentic import AgenticBuilder
 from hub_toolkit.models.base import Completion, GenerateConfig
 from hub_toolkit.models.fake import FakeModel, reply_by_hash
 from hub_toolkit.types import Message

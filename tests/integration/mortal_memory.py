@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from hub_toolkit.memory.personal import PersonalMemory
-from hub_toolkit.memory.sqlite_store import SqliteStore
+from hub_toolkit.memory.stores.sqlite_store import SqliteStore
 from hub_toolkit.types import Message
 
 WORDS = [

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TextIO
 
 from hub_toolkit.memory.document import Bullet, MemoryDocument
-from hub_toolkit.memory.sqlite_store import SqliteStore
 from hub_toolkit.memory.state import Change, MemoryState, Rule
+from hub_toolkit.memory.stores.sqlite_store import SqliteStore
 
 MAX_BULLETS = 30
 

@@ -19,7 +19,7 @@ from hub_toolkit.evaluate.record import RunRecord, load_rows
 from hub_toolkit.evaluate.request_log import read_logs
 from hub_toolkit.evaluate.run import RunOptions, run_evaluation
 from hub_toolkit.evaluate.run_setup import Setup
-from hub_toolkit.memory.extractive import ExtractiveBuilder
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.models.openai_api import Endpoint, OpenAIModel
 from hub_toolkit.models.retry import RetryPolicy
 

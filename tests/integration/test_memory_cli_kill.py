@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from hub_toolkit.memory.personal import PersonalMemory
-from hub_toolkit.memory.sqlite_store import SqliteStore
+from hub_toolkit.memory.stores.sqlite_store import SqliteStore
 
 NUM_KILLS = 10
 ROOT = Path(__file__).resolve().parents[2]

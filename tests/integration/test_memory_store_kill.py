@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hub_toolkit.memory.document import MemoryDocument
-from hub_toolkit.memory.sqlite_store import SqliteStore
+from hub_toolkit.memory.stores.sqlite_store import SqliteStore
 from tests.integration.mortal_memory_store import work
 
 NUM_KILLS = 100
@@ -30,7 +30,7 @@ from dataclasses import replace
 from pathlib import Path
 from hub_toolkit.errors import ConflictError
 from hub_toolkit.memory.document import Bullet
-from hub_toolkit.memory.sqlite_store import SqliteStore
+from hub_toolkit.memory.stores.sqlite_store import SqliteStore
 from hub_toolkit.memory.state import Change
 me, done, refused = sys.argv[2], 0, 0
 with SqliteStore(Path(sys.argv[1])) as store:

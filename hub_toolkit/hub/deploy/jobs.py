@@ -214,7 +214,9 @@ def _read(path: str) -> str:
 
 def _check_toolkit(options: JobOptions, uploads: tuple[str, ...]) -> None:
     program = options.command[0]
-    needs_it = program in _OURS or any(path.endswith(".py") and _IMPORTS_US.search(_read(path)) for path in uploads)
+    needs_it = program in _OURS or any(
+        path.endswith((".py", ".pyz")) and _IMPORTS_US.search(_read(path)) for path in uploads
+    )
     if needs_it and not options.toolkit and not any("personamem" in wanted for wanted in options.dependencies):
         raise HubError(
             f"{program} needs this toolkit, which is on no package index; say where it is with --toolkit: {FORMS}"

@@ -32,6 +32,7 @@ from hub_toolkit.leaderboard.board import Board
 from hub_toolkit.leaderboard.events import Event, make_event, utc_now
 from hub_toolkit.leaderboard.rank import TableRow, figure_columns
 from hub_toolkit.leaderboard.submission import Submission
+from hub_toolkit.leaderboard.table_answers import marks_of
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -92,6 +93,7 @@ def _columns(rows: Sequence[Row], record: JudgeRecord) -> TableRow:
         "tier": "recomputed",
         "judges": ", ".join(record.judges),
         "agreement": (record.agreement or {}).get("alpha"),
+        "choices": marks_of(rows),
     }
 
 

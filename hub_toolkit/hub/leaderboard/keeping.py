@@ -23,16 +23,20 @@ from hub_toolkit.hub.transfer.commit import read_tree
 from hub_toolkit.leaderboard.board import Board
 from hub_toolkit.leaderboard.boards import read_for_boards
 from hub_toolkit.leaderboard.events import Event, Kind, make_event, utc_now
-from hub_toolkit.leaderboard.export import describe_system
+from hub_toolkit.leaderboard.export import check_run, describe_system
+from hub_toolkit.leaderboard.flags import NOT_REPRODUCED, Flag
 from hub_toolkit.leaderboard.meta import clean_line
 from hub_toolkit.leaderboard.rank import TableRow
 from hub_toolkit.leaderboard.score import Scored, score_submission
 from hub_toolkit.leaderboard.submission import Submission
+from hub_toolkit.leaderboard.table_answers import compare_entries
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 MAX_REASON_CHARS = 500
+VIA_API = "openai/"
+"""How a run names a model behind an endpoint; whoever sends it may name the model alone."""
 
 
 def load_scored(api: HfApi, repos: BoardRepos, boards: Sequence[Board], name: str) -> tuple[Board, Submission, Scored]:
@@ -49,12 +53,19 @@ def load_scored(api: HfApi, repos: BoardRepos, boards: Sequence[Board], name: st
 def compare_submissions(api: HfApi, repos: BoardRepos, boards: Sequence[Board], a: str, b: str) -> dict[str, Any]:
     """Return the paired comparison B - A of two submissions to one board, computed from their raw outputs.
 
-    Raises: SubmissionError: one is not there, or they are of two boards. DataFormatError: one is not judged yet.
+    Open answers are compared by what the judges said, which the table holds.
+    Raises: SubmissionError: one is not there, or they are of two boards. DataFormatError: nothing to compare.
     """
     board_a, submission_a, scored_a = load_scored(api, repos, boards, a)
     board_b, submission_b, scored_b = load_scored(api, repos, boards, b)
     if (board_a.column, submission_a.meta.task) != (board_b.column, submission_b.meta.task):
         raise SubmissionError(f"{a} and {b} stand on different boards: only rows of one column compare")
+    if submission_a.meta.task == "open":
+        rows = {row["submission"]: row for row in read_results(api, repos)[1]}
+        missing = [one.digest[:12] for one in (submission_a, submission_b) if one.digest not in rows]
+        if missing:
+            raise SubmissionError(f"{missing[0]} is not in the table; run `personamem leaderboard work` first")
+        return compare_entries(rows[submission_a.digest], rows[submission_b.digest], boards)
     return compare_rows(pair_rows(scored_a.rows, scored_b.rows, names=(a, b)))
 
 
@@ -104,48 +115,79 @@ def verify_submission(
 ) -> dict[str, Any]:
     """Record a maintainer's rerun of the same system: how far its answers agree, and what it scores.
 
-    Of the held-out run only the accuracy and its gap to the public rerun are shown.
-    Raises: SubmissionError: the rerun is of other questions or protocol. DataFormatError: a run is not complete.
+    A rerun that scores worse than what was sent, beyond chance, is recorded and flagged, and verifies nothing. Of the
+    held-out run only the accuracy and its gap to the public rerun are shown.
+    Raises: SubmissionError: the rerun is of another system, or of other questions. DataFormatError: it is not complete.
     """
     board, submission, scored = load_scored(api, repos, boards, name)
     record, rows = load_run(rerun.run)
-    _check_rerun(board, submission, record, {row.sample_id for row in rows}, rerun.run)
-    own = {row.sample_id: row.answer.choice for row in scored.rows}
-    again = _accuracy(rows)
+    _check_rerun(board, submission, record, rows, rerun.run)
     found = {
         "who": rerun.who,
         "time": utc_now(),
         "rerun_model": record.model["name"],
-        "rerun_accuracy": again,
-        "same_choices": sum(own[row.sample_id] == row.answer.choice for row in rows) / len(rows),
-        "held_out_accuracy": None,
-        "held_out_rows": None,
-        "gap": None,
+        **_set_beside(rows, scored.rows),
+        **_measure_gap(rerun, record, rows, board),
     }
-    if rerun.held_out is not None:
-        _, private = load_run(rerun.held_out)
-        if {row.sample_id for row in private} & set(board.by_id):
-            raise SubmissionError(
-                f"{rerun.held_out}: holds questions of the public board; a held-out run has none of them"
-            )
-        value = _accuracy(private)
-        found |= {"held_out_accuracy": value, "held_out_rows": len(private), "gap": again - value}
-    reason = f"rerun {again:.4f}, same choices {found['same_choices']:.4f}"
+    reason = f"rerun {found['rerun_accuracy']:.4f}, same choices {found['same_choices']:.4f}"
     if found["gap"] is not None:
         reason += f", gap on held-out personas {found['gap']:+.4f}"
-    act = _Act("verified", rerun.who, reason)
-    _change_row(api, repos, submission.digest, act, lambda row: {**row, "tier": "verified", "verified": found})
+    flag = None if found["is_borne_out"] else str(Flag(NOT_REPRODUCED, reason))
+    act = _Act("verified" if flag is None else "flagged", rerun.who, flag or reason)
+    _change_row(api, repos, submission.digest, act, lambda row: _with_rerun(row, found, flag))
     return found
 
 
-def _check_rerun(board: Board, submission: Submission, record: RunRecord, ids: set[str], run: Path) -> None:
+def _set_beside(rows: Sequence[Row], sent: Sequence[Row]) -> dict[str, Any]:
+    """Return the rerun's accuracy, and how far what was sent lies above it (paired, clustered by persona)."""
+    own = {row.sample_id: row.answer.choice for row in sent}
+    overall = compare_rows(pair_rows(rows, sent, names=("the rerun", "what was sent")))["overall"]
+    return {
+        "rerun_accuracy": _accuracy(rows),
+        "same_choices": sum(own[row.sample_id] == row.answer.choice for row in rows) / len(rows),
+        "excess": overall["difference"],
+        "excess_low": overall["low"],
+        "excess_high": overall["high"],
+        "is_borne_out": overall["low"] is None or overall["low"] <= 0,
+    }
+
+
+def _measure_gap(rerun: Rerun, record: RunRecord, rows: Sequence[Row], board: Board) -> dict[str, Any]:
+    """Return what the same system scores on personas that nobody else has."""
+    if rerun.held_out is None:
+        return {"held_out_accuracy": None, "held_out_rows": None, "gap": None}
+    private_record, private = load_run(rerun.held_out)
+    if {row.sample_id for row in private} & set(board.by_id):
+        raise SubmissionError(f"{rerun.held_out}: holds questions of the public board; a held-out run has none of them")
+    for what, a, b in (
+        ("model", record.model, private_record.model),
+        ("protocol", record.protocol, private_record.protocol),
+        ("reader", record.config["reader"], private_record.config["reader"]),
+    ):
+        if a != b:
+            raise SubmissionError(f"{rerun.held_out}: its {what} is not that of {rerun.run}; run both alike")
+    value = _accuracy(private)
+    return {"held_out_accuracy": value, "held_out_rows": len(private), "gap": _accuracy(rows) - value}
+
+
+def _with_rerun(row: TableRow, found: dict[str, Any], flag: str | None) -> TableRow:
+    others = [kept for kept in row["flags"] if not kept.startswith(f"{NOT_REPRODUCED}:")]
+    tier = "recomputed" if flag else "verified"
+    return {**row, "tier": tier, "verified": found, "flags": sorted([*others, flag] if flag else others)}
+
+
+def _check_rerun(board: Board, submission: Submission, record: RunRecord, rows: list[Row], run: Path) -> None:
     if submission.meta.task != "mcq":
         raise SubmissionError(f"{run}: only multiple choice is verified by a rerun so far")
-    if record.protocol != board.protocol.name or ids != set(board.by_id):
-        raise SubmissionError(f"{run}: is no run of all questions of {board.column}; run it with the board's protocol")
-    context = describe_system(record, board)["context"]
-    if context != submission.meta.context:
-        raise SubmissionError(f"{run}: read {context}, the submission {submission.meta.context}; run it as it was sent")
+    check_run(record, rows, board, run)
+    system = describe_system(record, board)
+    if system["context"] != submission.meta.context:
+        raise SubmissionError(
+            f"{run}: read {system['context']}, the submission {submission.meta.context}; run it as it was sent"
+        )
+    asked, sent = (name.removeprefix(VIA_API) for name in (str(system["model"]), submission.meta.model))
+    if asked != sent:
+        raise SubmissionError(f"{run}: is of the model {asked}, the submission of {sent}; run what was sent")
 
 
 def _accuracy(rows: Sequence[Row]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,26 +29,38 @@ def fill_parquet(source: Source, stage: Path, options: PullOptions) -> Path:
         paths = parquet_paths(source, options)
         whole = set(paths) == {path for path in source.tree.files if parse_parquet_path(path)}
         source.copy([*paths, *(_present(source, ("README.md", "stats.json")) if whole else ())], got)
-        _write_card(got)
+        name_configs(got)
         return got
     from hub_toolkit.hub.layout.convert import convert_dataset
 
     configs = upstream_configs(source, options)
     fetch_upstream(source, got, configs, _wanted_splits(options))
     convert_dataset(got, made, configs=configs, on_progress=options.on_event)
-    _write_card(made)
+    name_configs(made)
     return made
 
 
-def _write_card(folder: Path) -> None:
-    """Name the configs that are in a folder, so that `load_dataset(folder, config)` finds them."""
+def name_configs(folder: Path) -> None:
+    """Name the configs that are in a folder, so that `load_dataset(folder, config)` finds them.
+
+    A card that says anything else stays as it is.
+    """
     import yaml
 
     path = folder / "README.md"
-    if not path.exists():
-        paths = [found.relative_to(folder).as_posix() for found in folder.rglob("*.parquet")]
-        front = yaml.safe_dump({"configs": card_configs(paths)}, sort_keys=False)
-        path.write_text(f"---\n{front}---\n", encoding="utf-8")
+    if path.exists() and not _only_names_configs(path.read_text("utf-8")):
+        return
+    paths = [found.relative_to(folder).as_posix() for found in folder.rglob("*.parquet")]
+    front = yaml.safe_dump({"configs": card_configs(paths)}, sort_keys=False)
+    path.write_text(f"---\n{front}---\n", encoding="utf-8")
+
+
+def _only_names_configs(card: str) -> bool:
+    return (
+        card.startswith("---\nconfigs:\n")
+        and card.endswith("\n---\n")
+        and not re.search(r"^(?!configs:)\w", card, re.M)
+    )
 
 
 def fill_upstream(source: Source, stage: Path, options: PullOptions) -> Path:

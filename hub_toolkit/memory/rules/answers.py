@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hub_toolkit.memory.document import Bullet, MemoryDocument
 from hub_toolkit.memory.rules.detect import DELICATE, find_categories, sentence_spans, violates
-from hub_toolkit.memory.secret_text import find_secrets, has_secret
+from hub_toolkit.memory.secret.secret_text import find_secrets, has_secret
 from hub_toolkit.memory.state import Rule
 
 WITHHELD = "[withheld]"

@@ -49,6 +49,8 @@ def decoded(text: str, *, depth: int = 2) -> list[str]:
 
 _COMMON = frozenset(
     str.split("""the my and to of in is was that for with at it this have has i am me you are be we our from but not on after since every she he her his
+    as all an or so by no up out about when what who how can did will would im its dont just like last next week year years day time old new one two three today yesterday tomorrow
+    feel know think want went going take took got get been their them there where now still again only never always first
     der die und ich ist nicht mit ein eine zu le les et je est une des pas mon ma el los que y por para con mi una il che di sono un per
     os uma do da de het een ik van niet met nie jest sie""")
 )

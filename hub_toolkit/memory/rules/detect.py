@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from hub_toolkit.memory.rules.ciphers import decoded, mirrored, turned
 from hub_toolkit.memory.rules.entities import names_entity
 from hub_toolkit.memory.rules.folding import fold, spelled_out, spellings
+from hub_toolkit.memory.rules.languages import EVERYONES, is_foreign, language_of
 from hub_toolkit.memory.rules.lexicon import Lexicon, Term, load_lexicon, tokenize
-from hub_toolkit.memory.rules.oddness import is_undeciphered, looks_odd
+from hub_toolkit.memory.rules.oddness import folded_and_odd, is_undeciphered, looks_odd
 from hub_toolkit.memory.rules.patterns import matches_pattern
 from hub_toolkit.memory.rules.segmenting import segment
 from hub_toolkit.memory.rules.timing import breaks_time
-from hub_toolkit.memory.secret_text import find_secrets
-from hub_toolkit.memory.state import Rule
+from hub_toolkit.memory.secret.secret_text import find_secrets
+from hub_toolkit.memory.state import Rule, Strictness
 
 WINDOW_CHARS = 1_500
 """A longer text is looked at piece by piece, so that no text costs more than its length."""
@@ -48,36 +50,49 @@ def _windows(start: int, end: int) -> Iterator[tuple[int, int]]:
     yield start, end
 
 
-def find_categories(text: str, wanted: frozenset[str] | None = None) -> frozenset[str]:
+def find_categories(
+    text: str, wanted: frozenset[str] | None = None, *, strictness: Strictness = "normal"
+) -> frozenset[str]:
     """Return the categories of a text, of all or of those wanted: of its sentences, and of all of it where short."""
     spans = sentence_spans(text)
     if len(spans) == 1 and len(text) <= _UNIT_CHARS:
-        return _categories(text, wanted)
-    found: set[str] = set(_categories(text, wanted)) if len(text) <= _UNIT_CHARS else set()
+        return _categories(text, wanted, strictness)
+    found: set[str] = set(_categories(text, wanted, strictness)) if len(text) <= _UNIT_CHARS else set()
     for start, end in spans:
-        found |= _categories(text[start:end], wanted)
+        found |= _categories(text[start:end], wanted, strictness)
     return frozenset(found)
 
 
-def _categories(piece: str, wanted: frozenset[str] | None) -> frozenset[str]:
-    return _look(piece, wanted)[0]
+def _categories(piece: str, wanted: frozenset[str] | None, strictness: Strictness) -> frozenset[str]:
+    seen = _look(piece, wanted)
+    return seen.hinted if strictness == "strict" else seen.said
 
 
 def is_harmless(sentence: str, wanted: frozenset[str]) -> bool:
-    """Whether a sentence is of no wanted category and shows no sign of a disguise."""
+    """Whether a sentence hints at no wanted category, shows no sign of a disguise, and is in English or in none."""
     if len(sentence) > WINDOW_CHARS:
         return False
-    categories, is_odd = _look(sentence, wanted)
-    return not categories and not is_odd
+    seen = _look(sentence, wanted)
+    return not seen.hinted and not seen.is_odd and language_of(sentence) in (None, EVERYONES)
+
+
+class _Seen(NamedTuple):
+    """What a look at a piece found: categories that it says, those that it says or hints at, and whether it looks odd."""
+
+    said: frozenset[str]
+    hinted: frozenset[str]
+    is_odd: bool
+
+
+_PLAIN, _ODD = _Seen(_NOTHING, _NOTHING, False), _Seen(_NOTHING, _NOTHING, True)
 
 
 @lru_cache(maxsize=65536)
-def _look(piece: str, wanted: frozenset[str] | None) -> tuple[frozenset[str], bool]:
-    """Return the categories of a piece, and whether it looks odd."""
+def _look(piece: str, wanted: frozenset[str] | None) -> _Seen:
     lexicon = load_lexicon(wanted)
     folded = fold(piece[:WINDOW_CHARS])
     tokens = tokenize(folded)
-    found = _decide(lexicon.hits(folded, tokens))
+    found, hinted = _decide(lexicon.hits(folded, tokens), is_abroad=language_of(piece) != EVERYONES)
     found |= {t.category for t in _joined(tokens, lexicon)}
     is_odd = looks_odd(piece, folded, lexicon)
     if is_odd:
@@ -85,7 +100,9 @@ def _look(piece: str, wanted: frozenset[str] | None) -> tuple[frozenset[str], bo
             found |= _hidden_categories(fold(view[:WINDOW_CHARS]), lexicon)
     if "contact" in lexicon.categories and any(secret.kind in _CONTACT_SECRETS for secret in find_secrets(piece)):
         found.add("contact")
-    return (frozenset(found), is_odd) if found else (_NOTHING, is_odd)
+    if not found and not hinted:
+        return _ODD if is_odd else _PLAIN
+    return _Seen(frozenset(found), frozenset(found | hinted), is_odd)
 
 
 def _hidden_categories(folded: str, lexicon: Lexicon) -> set[str]:
@@ -94,31 +111,33 @@ def _hidden_categories(folded: str, lexicon: Lexicon) -> set[str]:
     readings = (*spellings(folded), *turned(folded), *(segment(letters) for letters in spelled_out(folded)))
     for reading in readings:
         tokens = tokenize(reading)
-        found |= _decide(lexicon.hits(reading, tokens))
+        found |= _decide(lexicon.hits(reading, tokens))[0]
         found |= {t.category for t in _joined(tokens, lexicon)}
     if " " not in folded.strip() and folded.isalpha() and len(folded) >= _HIDDEN_TERM_CHARS:
-        found |= _decide(lexicon.hits(cut := segment(folded), tokenize(cut)))
+        found |= _decide(lexicon.hits(cut := segment(folded), tokenize(cut)))[0]
     for other in mirrored(folded):
         found |= {t.category for t in _long_words(other, lexicon)}
     return found
 
 
-def _decide(hits: Iterable[tuple[int, int, Term]]) -> set[str]:
-    """Return the categories that these hits (first word, last word, term) add up to."""
+def _decide(hits: Iterable[tuple[int, int, Term]], *, is_abroad: bool = False) -> tuple[set[str], set[str]]:
+    """Return the categories that these hits (first word, last word, term) add up to, and those that they hint at."""
     hits = list(hits)
     if not hits:
-        return set()
+        return set(), set()
     excused = [(start, end, t.category) for start, end, t in hits if t.section == "not"]
     by_category: dict[str, dict[str, set[str]]] = {}
     for start, end, term in hits:
         if term.section == "not" or any(s <= start and end <= e and c == term.category for s, e, c in excused):
             continue
         by_category.setdefault(term.category, {}).setdefault(term.section, set()).add(term.text)
-    return {
+    said = {
         category
         for category, s in by_category.items()
         if "strong" in s or len(s.get("weak", ())) >= 2 or ("a" in s and "b" in s)
     }
+    hints = {"faint", "abroad"} if is_abroad else {"faint"}
+    return said, {category for category, s in by_category.items() if category in said or hints & s.keys()}
 
 
 def _joined(tokens: list[str], lexicon: Lexicon) -> Iterator[Term]:
@@ -156,8 +175,8 @@ def is_veiled(text: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def _is_veiled_piece(piece: str) -> bool:
-    folded = fold(piece)
-    return looks_odd(piece, folded, load_lexicon(frozenset())) and is_undeciphered(piece, folded)
+    folded, is_odd = folded_and_odd(piece)
+    return is_odd and is_undeciphered(piece, folded)
 
 
 def violates(text: str, rule: Rule, *, said_on: str | None = None, wanted: frozenset[str] | None = None) -> bool:
@@ -179,11 +198,17 @@ def violates(text: str, rule: Rule, *, said_on: str | None = None, wanted: froze
 def _matches_content(text: str, rule: Rule, wanted: frozenset[str] | None = None) -> bool:
     if rule.categories:
         asked = wanted if wanted is not None else frozenset(rule.categories)
-        if not find_categories(text, asked).isdisjoint(rule.categories):
+        if not find_categories(text, asked, strictness=rule.strictness).isdisjoint(rule.categories):
+            return True
+        if rule.strictness == "strict" and _is_foreign(text, rule):
             return True
     if any(names_entity(text, entity) for entity in rule.entities):
         return True
     return any(matches_pattern(text, pattern) for pattern in rule.patterns)
+
+
+def _is_foreign(text: str, rule: Rule) -> bool:
+    return any(is_foreign(text[start:end], rule.text) for start, end in sentence_spans(text))
 
 
 DELICATE = frozenset(
@@ -197,4 +222,4 @@ DELICATE = frozenset(
 def _is_allowed(text: str, rule: Rule) -> bool:
     if is_veiled(text) or not _matches_content(text, rule):
         return False
-    return not (find_categories(text, DELICATE)).difference(rule.categories)
+    return not find_categories(text, DELICATE, strictness="strict").difference(rule.categories)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from hub_toolkit.data.terms import stem
 from hub_toolkit.memory.rules.ciphers import decoded, turned
 from hub_toolkit.memory.rules.folding import fold, spelled_out, spellings
-from hub_toolkit.memory.rules.lexicon import load_lexicon, tokenize
-from hub_toolkit.memory.rules.oddness import looks_odd
+from hub_toolkit.memory.rules.lexicon import tokenize
+from hub_toolkit.memory.rules.oddness import folded_and_odd
 
 _CYRILLIC = dict(
     zip("абвгдезийклмнопрстуфхцыэ", str.split("a b v g d e z i i k l m n o p r s t u f kh ts y e"), strict=True)
@@ -70,7 +72,17 @@ _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 def kin_of(word: str) -> str | None:
     """Return the kin that a folded word of a rule names, None where it names none."""
     word = KIN_ALIASES.get(word, word)
-    return word if word in KIN_WORDS else None
+    return word if word in KIN_WORDS else _foreign_kin().get(word)
+
+
+@lru_cache(maxsize=1)
+def _foreign_kin() -> dict[str, str]:
+    """Return the kin that words of other languages name; none where a word can be two."""
+    meant: dict[str, set[str]] = {}
+    for kin, words in KIN_WORDS.items():
+        for word in map(fold, words.replace("*", "").split()):
+            meant.setdefault(word, set()).add(kin)
+    return {word: kin.pop() for word, kin in meant.items() if len(kin) == 1 and (len(word) > 4 or not word.isascii())}
 
 
 def names_entity(text: str, entity: str) -> bool:
@@ -78,22 +90,70 @@ def names_entity(text: str, entity: str) -> bool:
     return any(_names(text[i : i + 2_000], entity) for i in range(0, max(1, len(text)), 1_900))
 
 
-@lru_cache(maxsize=16384)
-def _names(text: str, entity: str) -> bool:
+@dataclass(frozen=True)
+class _Named:
+    """An entity as it may be written: its words, parts of its name, and other words: whole, by beginning, unspaced."""
+
+    wanted: tuple[str, ...]
+    ways: tuple[tuple[str, ...], ...]
+    words: frozenset[str]
+    beginnings: tuple[str, ...]
+    unspaced: tuple[str, ...]
+    initial: re.Pattern[str] | None = None
+
+
+@lru_cache(maxsize=512)
+def _named(entity: str) -> _Named:
     wanted = tuple(t for t in tokenize(fold(entity)) if t != ".")
-    if not wanted:
-        return False
     kin = kin_of(wanted[0]) if len(wanted) == 1 else None
     others = (KIN_WORDS[kin] if kin else _SECOND_NAMES.get(wanted[0], "") if len(wanted) == 1 else "").split()
-    folded = fold(text)
-    if any(_stands_in(folded, one, others) for one in _ways_to_name(entity, wanted)):
-        return True
-    if not looks_odd(text, folded, load_lexicon(frozenset())) and not _INNER_SIGN.search(folded):
+    plain = [fold(word) for word in others if not _CJK.search(word)]
+    return _Named(
+        wanted,
+        tuple(_ways_to_name(entity, wanted)) if wanted else (),
+        frozenset([word for word in plain if not word.endswith("*")] + _short_names(entity)),
+        tuple(word[:-1] for word in plain if word.endswith("*")),
+        tuple(word for word in others if _CJK.search(word)),
+        # `Saw Y. across the market`: an initial in front of a word that begins no sentence.
+        re.compile(rf"(?<![\w.]){entity[0]}\.?(?= [a-z])|(?<![\w.]){entity[0]}\. (?=[a-z])")
+        if _is_first_name(entity)
+        else None,
+    )
+
+
+def _is_first_name(entity: str) -> bool:
+    return entity.isascii() and entity.istitle() and entity.isalpha() and entity[0] not in "AI"
+
+
+@lru_cache(maxsize=16384)
+def _names(text: str, entity: str) -> bool:
+    named = _named(entity)
+    if not named.wanted:
         return False
-    return any(_is_hidden_in(view, wanted, others) for view in (text, *decoded(text)))
+    folded, is_odd = folded_and_odd(text)
+    if _stands_in(folded, named) or (named.initial and named.initial.search(text)):
+        return True
+    if not is_odd:
+        # Only signs inside words can hide it then, and only where its letters stand there in a row.
+        letters = "".join(filter(str.isalnum, folded)) if _INNER_SIGN.search(folded) else ""
+        if not any("".join(way)[:_MIN_NAME_CHARS] in letters for way in named.ways):
+            return False
+    return any(_is_hidden_in(view, named) for view in (text, *decoded(text)))
 
 
 _MIN_NAME_CHARS = 4
+# Words that names of many firms and places end in: alone they name none.
+_OF_MANY = frozenset(
+    str.split("""food foods logistics group company corp corporation limited gmbh bank banking systems solutions media labs tech technologies technology energy university college
+    school hospital clinic project street road avenue city centre center club hotel restaurant cafe motors airlines insurance consulting partners industries international services
+    software studio studios capital ventures holdings team office north south east west blue green black white""")
+)
+
+
+def _short_names(entity: str) -> list[str]:
+    """Return what a first name is cut to: Tobi for Tobias."""
+    first = entity.split()[0]
+    return [fold(first)[:4]] if first.istitle() and first.isalpha() and 6 <= len(first) <= 9 else []
 
 
 def _ways_to_name(entity: str, wanted: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -101,40 +161,59 @@ def _ways_to_name(entity: str, wanted: tuple[str, ...]) -> list[tuple[str, ...]]
     parts = entity.split()
     if len(parts) < 2 or len(parts) != len(wanted) or not all(part[0].isupper() for part in parts):
         return [wanted]
-    return [wanted, *((word,) for word in wanted if len(word) >= _MIN_NAME_CHARS)]
+    return [wanted, *((word,) for word in wanted if len(word) >= _MIN_NAME_CHARS and word not in _OF_MANY)]
 
 
 _INNER_SIGN = re.compile(r"[^\W\d_][-.*~'\"/\\|·•,;:+=^#()\[\]{}]{1,3}[^\W\d_]")
 
 
-def _is_hidden_in(text: str, wanted: tuple[str, ...], others: list[str]) -> bool:
+def _is_hidden_in(text: str, named: _Named) -> bool:
     folded = fold(text)
-    if any(_stands_in(spelling, wanted, others) for spelling in spellings(folded)):
+    if any(_stands_in(spelling, named) for spelling in spellings(folded)):
         return True
-    letters = "".join(wanted)
+    letters = "".join(named.wanted)
     if any(letters in run for run in spelled_out(folded)):
         return True
-    return len(letters) >= 4 and any(letters in tokenize(other) for other in turned(folded))
+    return len(letters) >= _MIN_NAME_CHARS and any(_stands_in(other, named) for other in turned(folded))
 
 
-def _stands_in(folded: str, wanted: tuple[str, ...], others: list[str]) -> bool:
-    tokens = tokenize(folded)
-    if _CJK.search(wanted[0]) and "".join(wanted) in folded.replace(" ", ""):
+@lru_cache(maxsize=8192)
+def _tokens(folded: str) -> list[str]:
+    return tokenize(folded)
+
+
+def _stands_in(folded: str, named: _Named) -> bool:
+    tokens = _tokens(folded)
+    if not named.words.isdisjoint(tokens):
         return True
-    views = [tokens]
-    if not folded.isascii():
-        views.append([romanize(t) for t in tokens])
-    if any(_has_run(view, wanted) for view in views):
+    if any(map(folded.__contains__, named.beginnings)) and any(t.startswith(named.beginnings) for t in tokens):
         return True
-    return any(_is_word(folded, tokens, other) for other in others)
+    if any(way[-1][:2] in folded and _has_run(tokens, way) for way in named.ways):
+        return True
+    if folded.isascii():
+        return False
+    if any(word in folded for word in named.unspaced):
+        return True
+    if _CJK.search(named.wanted[0]) and "".join(named.wanted) in folded.replace(" ", ""):
+        return True
+    romanized = [romanize(token) for token in tokens]
+    return any(_has_run(romanized, way) for way in named.ways)
 
 
 def _has_run(tokens: list[str], wanted: tuple[str, ...]) -> bool:
-    size = len(wanted)
-    return any(
+    size, last = len(wanted), wanted[-1]
+    if size == 1:
+        near = {token for token in tokens if token[:2] == last[:2]}
+        return any(_same(token, last, is_last=True) for token in near) or (bool(near) and _is_parted(tokens, last))
+    return wanted[0] in tokens and any(
         all(_same(t, w, is_last=i == size - 1) for i, (t, w) in enumerate(zip(tokens[k:], wanted, strict=False)))
         for k in range(len(tokens) - size + 1)
     )
+
+
+def _is_parted(tokens: list[str], word: str) -> bool:
+    """Whether two words in a row make a name: Bright Wave."""
+    return len(word) >= 6 and any(a + b == word for a, b in pairwise(tokens) if len(a) > 1)
 
 
 def _same(token: str, word: str, *, is_last: bool) -> bool:
@@ -145,14 +224,9 @@ def _same(token: str, word: str, *, is_last: bool) -> bool:
     root = word[:-1] if word[-1] in "aeiouy" and len(word) > 3 else word
     if token.startswith(root) and token[len(root) :] in _ENDINGS and (root == word or len(token) >= len(word)):
         return True
-    return token[:2] == word[:2] and len(token) > 3 and stem(token) == stem(word)
-
-
-def _is_word(folded: str, tokens: list[str], word: str) -> bool:
-    if _CJK.search(word):
-        return word in folded
-    word = fold(word)
-    return any(t.startswith(word[:-1]) for t in tokens) if word.endswith("*") else word in tokens
+    # Words of one stem begin alike: few need to be stemmed.
+    begins = min(4, len(word) - 1)
+    return token[:begins] == word[:begins] and len(token) > 3 and stem(token) == stem(word)
 
 
 @lru_cache(maxsize=4096)

@@ -57,7 +57,7 @@ def fold(text: str) -> str:
     return _APOSTROPHES.sub("'", plain.casefold().translate(_table()))
 
 
-_MIXED = re.compile(r"[^\W\d_]*(?:[a-z][а-яѐ-ԯα-ω]|[а-яѐ-ԯα-ω][a-z])[^\W\d_]*")
+_MIXED = re.compile(r"[a-z][а-яѐ-ԯα-ω]|[а-яѐ-ԯα-ω][a-z]")
 _FOREIGN_WORD = re.compile(r"[Ѐ-ԯͰ-Ͽ]{3,40}")
 _INSIDE_WORD = re.compile(r"(?<=[^\W\d_])[-.*~'\"/\\|·•,;:+=^#()\[\]{}]{1,3}(?=[^\W\d_])")
 _SPACED = re.compile(r"(?<![^\W_])(?:[^\W_][ \t.\-_*·•/|,]{1,3}){3,}[^\W_](?![^\W_])")

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from hub_toolkit.data.history import Chunk
 from hub_toolkit.data.terms import content_stems
 from hub_toolkit.memory.document import Bullet
-from hub_toolkit.memory.forget_requests import forget_request
+from hub_toolkit.memory.forget.forget_requests import forget_request
 from hub_toolkit.memory.guard import Finding, Screened
-from hub_toolkit.memory.provenance import own_statements
+from hub_toolkit.memory.poison.provenance import own_statements
 from hub_toolkit.memory.rules.answers import breaks_rule
 from hub_toolkit.memory.rules.cutting import cut_sentences, replace_text
 from hub_toolkit.memory.rules.detect import is_harmless, violates
-from hub_toolkit.memory.secret_text import find_secrets, may_hold_secret, secret_kinds
+from hub_toolkit.memory.secret.secret_text import find_secrets, may_hold_secret, secret_kinds
 from hub_toolkit.memory.state import Rule
 from hub_toolkit.types import Message
 
@@ -44,23 +44,25 @@ class RuleGuard:
         self.rules = tuple(rules)
         self._date_of = date_of or (lambda _index: None)
         self._wanted = frozenset(category for rule in self.rules for category in rule.categories)
-        self._is_by_category = not any(r.entities or r.patterns or r.before or r.after for r in self.rules)
+        never = [rule for rule in self.rules if rule.effect == "never"]
+        self._never = tuple(never)
+        self._by_more = tuple(r for r in never if r.entities or r.patterns or r.before or r.after)
         self._taken: dict[int, frozenset[str]] = {}
         self._left: dict[int, frozenset[str]] = {}
 
     def screen_message(self, message: Message, index: int) -> Screened:
         """Return the message without the sentences that a `never` rule forbids; a wish to forget stays whole."""
-        never = [rule for rule in self.rules if rule.effect == "never"]
         text = message.text
-        if not never or (message.role == "user" and forget_request(text) is not None):
+        if not self._never or (message.role == "user" and forget_request(text) is not None):
             return Screened(message)
         said_on = self._date_of(index)
         broken: dict[str, list[str]] = {}
 
         def is_refused(sentence: str) -> bool:
-            if self._is_by_category and is_harmless(sentence, self._wanted):
-                return False
-            rule = next((r for r in never if violates(sentence, r, said_on=said_on, wanted=self._wanted)), None)
+            # Rules of categories alone need no look at a sentence that hints at none of them.
+            is_free = bool(self._wanted) and is_harmless(sentence, self._wanted)
+            asked = self._by_more if is_free else self._never
+            rule = next((r for r in asked if violates(sentence, r, said_on=said_on, wanted=self._wanted)), None)
             if rule:
                 broken.setdefault(rule.id, []).append(sentence)
             return rule is not None

@@ -2,6 +2,8 @@
 
 A file has sections, and a term a line, or several with `;` between them. `[names]`: how a rule calls the category.
 `[strong]`: one such term is enough. `[weak]`: two different ones in a sentence. `[a]` and `[b]`: one of each.
+`[faint]`: counts for a strict rule alone, for which any one term is enough. `[abroad]`: the same, in texts that are not
+English.
 `[not]`: what does not count, such as "heart of the city". A term is words: `diabet*` any ending, `*statin` any
 beginning, `my|our` either, `_` any one word, `#` a number, `.` a clause's end. `@city` stands for the words of the
 group `city` in `groups.txt`.
@@ -18,7 +20,7 @@ from importlib.resources.abc import Traversable
 
 from hub_toolkit.memory.rules.folding import fold
 
-SECTIONS = ("names", "strong", "weak", "a", "b", "not")
+SECTIONS = ("names", "strong", "weak", "a", "b", "faint", "abroad", "not")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _MAX_TERM_WORDS = 8
 _MAX_KNOWN_WORDS = 100_000

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from hub_toolkit.memory.rules.ciphers import decoded, turned
 from hub_toolkit.memory.rules.folding import fold, spelled_out, spellings
-from hub_toolkit.memory.rules.lexicon import Lexicon
+from hub_toolkit.memory.rules.lexicon import Lexicon, load_lexicon
 from hub_toolkit.memory.rules.segmenting import known_share
 from hub_toolkit.memory.rules.veiled import coded_runs, is_gibberish, is_odd_word, swapped_words
 
@@ -27,12 +27,23 @@ _QUANTITY = re.compile(
 )
 _NAME_AND_NUMBER = re.compile(r"[a-z]{1,12}-?\d{1,4}[a-z]?|[a-z]+(?:[-/&+'][a-z]+)*|[a-z]+(?:[-/'][a-z]+)*-\d{1,4}")
 _KNOWN_SHARE = 0.6
+_ODD_START = re.compile(
+    r"(?!(?:bl|br|ch|cl|cr|cz|dr|dw|dz|fj|fl|fr|gh|gl|gn|gr|gw|hr|kh|kl|kn|kr|kw|ll|mb|mc|mn|nd|ng|pf|ph|pl|pn|pr|ps|pt|qu|rh|rz|sb|sc|sf|sg|sh|sk|sl|sm|sn|sp|sq|sr|st|sv|sw|sz|th|tl|tr|ts|tw|vl|vr|wh|wr|zh|zw))[bcdfghjklmnpqrstvwxz]{2}[a-z]{2,}"
+)
+_MIN_ODD_STARTS = 2
 _MAX_LATIN = 0x24F
+
+
+@lru_cache(maxsize=8192)
+def folded_and_odd(piece: str) -> tuple[str, bool]:
+    """Return a text folded, and whether something in it may be a disguise, whatever a rule is about."""
+    folded = fold(piece)
+    return folded, looks_odd(piece, folded, load_lexicon(frozenset()))
 
 
 def looks_odd(piece: str, folded: str, lexicon: Lexicon) -> bool:
     """Whether a word of a text, or several in a row, may be a disguise; most texts have none."""
-    num_singles, num_signs, num_numbers, odd_chunks = 0, 0, 0, lexicon.odd_chunks
+    num_singles, num_starts, num_numbers, odd_chunks = 0, 0, 0, lexicon.odd_chunks
     for chunk in folded.split():
         if len(chunk) == 1:
             num_singles += 1
@@ -43,23 +54,29 @@ def looks_odd(piece: str, folded: str, lexicon: Lexicon) -> bool:
                 odd_chunks.clear()
             odd_chunks[chunk] = is_odd
         if is_odd:
-            if is_odd != 2:
+            if is_odd == 1:
                 return True
-            num_numbers += 1
-    if num_singles >= _MIN_SINGLES or num_numbers >= 4 or num_signs:
+            num_numbers += is_odd == 2
+            num_starts += is_odd == 3
+    if num_singles >= _MIN_SINGLES or num_numbers >= 4 or num_starts >= _MIN_ODD_STARTS:
         return True
     return not piece.isascii() and _has_odd_signs(piece)
 
 
 def _is_odd_chunk(chunk: str, lexicon: Lexicon) -> int:
-    """Return 1 for a chunk that may be a disguise, 2 for a number (several may be letters), 0 for others."""
+    """Return 1 for a chunk that may be a disguise, 2 for a number (several may be letters), 0 for others.
+
+    3 for a word that begins as none does, such as hslew: several may be read backwards.
+    """
     body = chunk.strip(_ENDS)
     if not body:
         return int(len(chunk) > 3 and len(set(chunk)) > 1)
     if not body.isascii():
         return int(_mixes_scripts(body))
     if body.isalpha():
-        return int(body in _TURNED_WORDS or is_odd_word(body) or _is_mirrored(body, lexicon) or len(body) > 20)
+        if body in _TURNED_WORDS or is_odd_word(body) or _is_mirrored(body, lexicon) or len(body) > 20:
+            return 1
+        return 3 if _ODD_START.match(body) else 0
     if body.isdigit():
         return 2
     if "://" in body or body.startswith("www."):

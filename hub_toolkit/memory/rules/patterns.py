@@ -103,8 +103,18 @@ def _parts(op: Any, value: Any) -> list[Any]:
 
 def long_number_pattern(size: int) -> str:
     """Return the pattern of a number of at least `size` digits, signs between them let through, no span of years."""
-    no_years = r"(?!(?:19|20)\d\d[-/.–](?:19|20)?\d\d(?:[-/.]\d\d)?(?!\d))"
-    return check_pattern(rf"(?<!\d){no_years}\d(?:[ ,.'_/()-]?[ (]?\d){{{size - 1}}}" if size > 1 else r"\d")
+    return check_pattern(f"{_LONG_NUMBER}{{{size - 1}}}" if size > 1 else r"\d")
+
+
+_LONG_NUMBER = r"(?<!\d)(?!(?:19|20)\d\d[-/.–](?:19|20)?\d\d(?:[-/.]\d\d)?(?!\d))\d(?:[ ,.'_/()-]?[ (]?\d)"
+
+
+def long_number_size(pattern: str) -> int | None:
+    """Return the digits of a pattern that `long_number_pattern` made, None for another."""
+    if pattern == r"\d":
+        return 1
+    rest = pattern.removeprefix(_LONG_NUMBER)
+    return int(rest[1:-1]) + 1 if rest != pattern and rest[1:-1].isdigit() else None
 
 
 @lru_cache(maxsize=256)

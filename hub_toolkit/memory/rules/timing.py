@@ -30,6 +30,12 @@ _YEAR_ALONE = re.compile(
     rf"|(?P<cjk>(?:19|20)\d\d)(?:年|년)",
     re.I,
 )
+# A number alone that may be a year, and is no price, no count and no part of a longer number.
+_BARE_YEAR = re.compile(
+    r"(?<![\w.,:€$£#/+-])(?P<year>19[3-9]\d|20[0-4]\d)(?![\w,:/-]|\.\d|\s?[%€$£]| ?(?:km|k|m|kg|g|euros?|dollars?|pounds?|people|steps|calories|kcal|words|pieces|px|mah|points|met(?:re|er)s|miles|"
+    r"rpm|watts?|[mg]b|hp|ml|cc|copies|pages|votes|units|bricks|stitches|seats|students|members|rows|lines|hours|minutes|days)\b)",
+    re.I,
+)
 _AGO = re.compile(
     r"(?<![\w.])(?P<count>\d{1,2}|a|an|one|two|three|four|five|six|seven|eight|nine|ten|twenty) (?P<unit>year|decade)s? (?:ago|back|earlier)\b",
     re.I,
@@ -40,6 +46,41 @@ _COUNTS = {w: i for i, w in enumerate(str.split("zero one two three four five si
     "twenty": 20,
 }
 _SEEN_CHARS = 20_000
+# What everybody can date: the last day that the words may mean.
+_EVENTS = {
+    "2020-01-31": r"brexit day", "2016-06-23": r"brexit (?:vote|referendum)|(?:the|before|since|after|until) brexit",
+    "2021-12-31": r"lock ?downs?|confinement|confinamiento|(?:the )?(?:corona|covid)(?: (?:pandemic|times|years|time|zeit|wave|summer|winter))?|pandemic|pand(?:é|e)mie|pandemia|pandemie|quarantine",
+    "2021-07-11": r"(?:italy|england) (?:won|lost) (?:at|the|in) (?:wembley|euros?|final)|wembley final", "2018-07-15": r"world cup in russia", "2022-12-18": r"world cup in qatar",
+    "2014-07-13": r"world cup in brazil|sommer 2014", "2010-07-11": r"world cup in south africa|vuvuzelas?", "2006-07-09": r"world cup in germany|sommerm(?:ä|a)rchen",
+    "2021-08-08": r"tokyo (?:olympics|games)|olympics in tokyo", "2016-08-21": r"rio (?:olympics|games)|olympics in rio", "2012-08-12": r"london (?:olympics|games)|olympics in london",
+    "2008-12-31": r"beijing (?:olympics|games)|financial crisis|lehman|credit crunch", "2004-12-26": r"athens olympics|boxing day tsunami", "2000-10-01": r"sydney olympics",
+    "2001-09-11": r"9/11|nine[- ]eleven|twin towers|(?:when )?the towers (?:fell|came down)", "2000-01-01": r"y2k|millennium (?:eve|night|bug)|turn of the (?:millennium|century)",
+    "1989-11-09": r"(?:the )?(?:berlin )?wall (?:fell|came down)|fall of the (?:berlin )?wall|mauerfall|wende", "1969-07-20": r"moon landing", "1986-04-26": r"ch(?:e|o)rnobyl|tschernobyl",
+    "1997-08-31": r"(?:princess )?diana (?:died|s funeral)|diana's funeral", "2022-09-19": r"(?:the )?queen(?: elizabeth)? (?:died|passed)|queen's funeral", "2022-02-24": r"(?:the )?invasion of ukraine",
+    "2011-03-11": r"fukushima", "2016-07-31": r"pok(?:é|e)mon go (?:came|summer|craze)", "2017-01-20": r"obama (?:was (?:president|elected|in office)|years|won)", "1990-11-28": r"thatcher (?:was|years)",
+    "2021-12-08": r"merkel was", "2002-01-01": r"euro (?:notes|coins) (?:came|were introduced)|the d-?mark|lire|pesetas|francs",
+}  # fmt: skip
+_EVENT_FORMS = tuple((day, re.compile(rf"(?<!\w)(?:{form})(?!\w)", re.I)) for day, form in _EVENTS.items())
+# A look for plain letters is much faster than for forms: most texts hold none of these.
+_EVENT_LETTERS = tuple(
+    str.split(
+        "brexit lock confin pand quarant corona covid wembley euro cup sommer vuvu olympic games crisis lehman crunch tsunami 11 eleven tower y2k millen century wall mauer wende moon "
+        "ernobyl diana queen ukraine fukush mon obama thatcher merkel mark lire peset franc"
+    )
+)
+_PAST_LETTERS = tuple(
+    str.split(
+        "kid child little small young boy girl toddler teen school kindergarten youth twenties ago back days kind früher fruher petit enfan jeune niñ nin peque joven cuando bambin piccol ragazz quando"
+    )
+)
+# Before all dates that a rule may name: an adult's childhood, and what was long ago.
+_LONG_AGO = re.compile(
+    r"\b(?:(?:when|since|as) (?:i was )?(?:a |an |in )?(?:kid|child|little|small|young|boy|girl|toddler|teenager|teen|schoolboy|schoolgirl|primary school|kindergarten)|my (?:childhood|youth|school days|teens|teenage years)"
+    r"|in my (?:twenties|teens|youth)|(?:years|decades|ages) ago|back in the day|in those days|als (?:ich )?(?:ein )?kind|fr(?:ü|u)her|in meiner kindheit|quand j'(?:é|e)tais (?:petite?|enfant|jeune)|mon enfance"
+    r"|de (?:ni(?:ñ|n)o|ni(?:ñ|n)a|peque(?:ñ|n)[oa]|joven)|cuando era|da (?:bambin[oa]|piccol[oa]|ragazz[oa])|quando (?:ero|era) (?:piccol[oa]|pequen[oa]|crian(?:ç|c)a|bambin[oa]))\b",
+    re.I,
+)
+_LONG_AGO_DAY = "1900-01-01"
 _LATEST_SHORT_YEAR = 39
 
 
@@ -53,7 +94,13 @@ def named_dates(text: str, *, said_on: str | None = None) -> list[str]:
         if month:
             dates.append(_last_day(int(found["year"]), month, found["day"] or found["day2"]))
     dates += [f"{found['year'] or found['cjk']}-12-31" for found in _YEAR_ALONE.finditer(text)]
+    dates += [f"{found['year']}-12-31" for found in _BARE_YEAR.finditer(text)]
     dates += [_short_year(found["short"], said_on) for found in _SHORT_YEAR.finditer(text)]
+    lowered = text.lower()
+    if any(map(lowered.__contains__, _EVENT_LETTERS)):
+        dates += [day for day, form in _EVENT_FORMS if form.search(text)]
+    if any(map(lowered.__contains__, _PAST_LETTERS)) and _LONG_AGO.search(text) and not _AGO.search(text):
+        dates.append(_LONG_AGO_DAY)
     if said_on:
         for found in _AGO.finditer(text):
             count = found["count"].lower()

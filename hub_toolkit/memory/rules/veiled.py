@@ -27,8 +27,10 @@ _CODE_RUN = re.compile(r"(?<![\w.])[.\-·−–_*]{1,6}(?:[ /|]{1,3}[.\-·−–
 _SINGLES = re.compile(r"(?<![\w'])(?:[^\W_][ \t.\-_*·•/|,~+]{1,3}){4,}[^\W_](?![\w'])")
 _MIXED_WORD = re.compile(r"(?<![\w@#$/.-])[\w@$!|+€&%*^()<\[\]{}/\\]{5,24}(?![\w@])")
 _WORD_SIGNS = frozenset("0123456789@$!|+€&%*^()<[]{}/\\")
+# Each form begins at a word's begin and is bounded: a text of signs alone costs no more than its length.
 _URL = re.compile(
-    r"\b(?:https?://|www\.)\S+|\S+@\S+\.\w+|[\w./-]+\.(?:com|org|net|io|html?|py|js|md|txt|json|pdf|png|jpe?g)\b\S*"
+    r"\b(?:https?://|www\.)\S+|(?<![^\s@])[^\s@]{1,64}@[^\s@]{1,255}"
+    r"|(?<![\w./-])[\w./-]{1,200}?\.(?:com|org|net|io|html?|py|js|md|txt|json|pdf|png|jpe?g)\b\S*"
 )
 _MAX_CHARS = 4_000
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any, TypeVar
+from functools import wraps
+from inspect import signature
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import gradio as gr
 from gradio.events import api as offer
@@ -18,14 +21,14 @@ from hub_toolkit.data.tokens import EstimateCounter
 from hub_toolkit.errors import DataFormatError, PersonaMemError, SubmissionError
 from hub_toolkit.hub.leaderboard.worker import preview_row
 from hub_toolkit.leaderboard.rank import TableRow
-from hub_toolkit.memory.audit import rank_bullets
+from hub_toolkit.leaderboard.table_answers import compare_entries
 from hub_toolkit.memory.build import build_memory
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.memory.document import DEFAULT_CAP_TOKENS, MemoryDocument
-from hub_toolkit.memory.extractive import ExtractiveBuilder
+from hub_toolkit.memory.owner.audit import rank_bullets
 from hub_toolkit.models.base import GenerateConfig
 from hub_toolkit.types import Message
 from personamem_ui.answering import MAX_ANSWER_TOKENS, PageModel
-from personamem_ui.board_row import compare_entries
 from personamem_ui.board_source import BoardSource, Snapshot
 from personamem_ui.board_status import find_status
 from personamem_ui.board_view import View, select_rows
@@ -272,6 +275,46 @@ async def _wait(work: Awaitable[Found]) -> Found:
         raise gr.Error(str(error), print_exception=False) from None
 
 
+def checked(call: Callable[..., Awaitable[JsonObject]]) -> Callable[..., Awaitable[JsonObject]]:
+    """Return the function with its arguments looked at first: what is of another kind is named, and why."""
+    kinds = get_type_hints(call)
+
+    @wraps(call)
+    async def call_checked(*values: Any, **named: Any) -> JsonObject:
+        given = signature(call).bind(*values, **named).arguments
+        wrong = [name for name, value in given.items() if not _is_of(value, kinds[name])]
+        if wrong:
+            said = f"{wrong[0]} is {str(given[wrong[0]])[:40]!r}: give {_name_kind(kinds[wrong[0]])}"
+            raise gr.Error(said, print_exception=False)
+        return await call(*values, **named)
+
+    return call_checked
+
+
+_KINDS = {str: "a text", int: "a whole number", dict: "an object", list: "a list"}
+
+
+def _split(kind: Any) -> tuple[Any, Any]:
+    """Return a kind and what it is made of: `list[str] | None` is a list of texts."""
+    first = get_args(kind)[0] if isinstance(kind, UnionType) else kind
+    inner = get_args(first)
+    return get_origin(first) or first, _split(inner[0])[0] if inner else None
+
+
+def _name_kind(kind: Any) -> str:
+    plain, inner = _split(kind)
+    return f"{_KINDS[plain]}, each {_KINDS[inner]}" if plain is list else _KINDS[plain]
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    if value is None:
+        return isinstance(kind, UnionType)
+    plain, inner = _split(kind)
+    if isinstance(value, bool) or not isinstance(value, plain):
+        return False
+    return plain is not list or all(isinstance(part, inner) for part in value)
+
+
 def add_api(source: BoardSource, page_model: PageModel) -> None:
     """Offer the functions under their own names; call it inside the page's block."""
     api = PageApi(source, page_model)
@@ -280,4 +323,4 @@ def add_api(source: BoardSource, page_model: PageModel) -> None:
         *(api.compare, api.build_memory, api.answer_question),
     )
     for call in calls:
-        offer(call, api_name=call.__name__, concurrency_id=API_CALLS, concurrency_limit=NUM_API_CALLS)
+        offer(checked(call), api_name=call.__name__, concurrency_id=API_CALLS, concurrency_limit=NUM_API_CALLS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,19 @@ from personamem_ui.ask_tab import create_ask_tab, wire_ask_tab, wire_examples
 from personamem_ui.board_source import BoardSource, open_source
 from personamem_ui.board_tab import create_board_tab, wire_board_tab
 from personamem_ui.header import HEADER, render_banner, render_footer
+from personamem_ui.keeping import render_keep
 from personamem_ui.limits import UPLOAD_FILE_BYTES
 from personamem_ui.memory_tab import create_memory_tab, first_session, wire_memory_tab
+from personamem_ui.offered import Offered
 from personamem_ui.page_guard import PageGuard
 from personamem_ui.personas import open_personas
 from personamem_ui.sessions import Session
 from personamem_ui.sign_in import create_sign_in, wire_sign_in
+from personamem_ui.sign_in_guard import SignInGuard
 from personamem_ui.submit_tab import create_submit_tab, wire_submit_tab
 from personamem_ui.theme import STYLE, TABS, create_theme, open_tabs_js
 from personamem_ui.visitor_models import VisitorModels
+from personamem_ui.visitors import current_visitor
 from personamem_ui.webhook import webhook_route
 
 STATE_LIFE_S = 3600
@@ -48,6 +53,7 @@ def create_page(settings: Settings) -> Page:
     models = VisitorModels(choose_model(settings), settings)
     page = Page(title="PersonaMem", analytics_enabled=False, delete_cache=(UPLOADS_CHECKED_S, UPLOADS_KEPT_S))
     page.source = open_source(settings)
+    page.space_id = None  # else Gradio adds the Hub's own bar, with fonts and calls to elsewhere
     with page:
         gr.HTML(HEADER, apply_default_css=False)
         gr.HTML(render_banner(models.owner_choice, budget_tokens=settings.visitor_tokens), apply_default_css=False)
@@ -56,7 +62,8 @@ def create_page(settings: Settings) -> Page:
         gr.HTML(render_footer(models.owner_choice, has_sign_in=settings.has_sign_in), apply_default_css=False)
         page.load(None, js=open_tabs_js())
         add_api(page.source, models)
-    page.queue(max_size=QUEUE_PLACES, default_concurrency_limit=EVENTS_AT_ONCE)
+    # Not open to direct posts, which would pass by the queue and its places.
+    page.queue(max_size=QUEUE_PLACES, default_concurrency_limit=EVENTS_AT_ONCE, api_open=False)
     return page
 
 
@@ -88,8 +95,27 @@ def _create_tabs(page: Page, settings: Settings, models: VisitorModels) -> None:
     chosen = wire_memory_tab(memory_tab, state, models, page_outputs=page_outputs, show_page=show_page)
     wire_ask_tab(ask_tab, state, models, page_outputs=page_outputs, show_page=show_page)
     wire_examples(ask_tab, state, chosen)
+    if settings.has_sign_in:  # laid out before anybody came
+
+        async def on_open(session: Session) -> str:
+            return render_keep(session, settings, current_visitor())
+
+        opened: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+        page.load(on_open, [state], [memory_tab.tools.keep], **opened)
     wire_board_tab(board_tab, page)
     wire_submit_tab(submit_tab)
+
+
+def _offered(page: Page) -> Offered:
+    public = [event for event in page.fns.values() if event.api_visibility == "public"]
+    functions = {str(event.api_name): signature(event.fn) for event in public if event.fn is not None}
+    return Offered(functions, frozenset(page.fns))
+
+
+def _guards(page: Page) -> list[Middleware]:
+    guard = Middleware(PageGuard, uploads=Path(get_upload_folder()), offered=_offered(page), is_starting=True)
+    settings = page.source.settings
+    return [guard, Middleware(SignInGuard)] if settings is not None and settings.has_sign_in else [guard]
 
 
 def launch_options(page: Page) -> dict[str, Any]:
@@ -101,7 +127,7 @@ def launch_options(page: Page) -> dict[str, Any]:
         "share": False,
         "max_file_size": UPLOAD_FILE_BYTES,
         "app_kwargs": {
-            "middleware": [Middleware(PageGuard, uploads=Path(get_upload_folder()))],
+            "middleware": _guards(page),
             "routes": [webhook_route(page.source)],
             **dict.fromkeys(("docs_url", "redoc_url", "openapi_url")),
         },

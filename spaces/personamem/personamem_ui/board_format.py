@@ -15,7 +15,8 @@ from personamem_ui.board_view import Column, interval_of
 
 NONE = "–"
 MINUS = "−"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The signs of a formula, also as wide as a letter of East Asia."""
 
 
 def e(text: object) -> str:
@@ -104,7 +105,8 @@ def defuse_cell(value: Any) -> str:
 def table_as_csv(rows: Iterable[TableRow], columns: Sequence[str] = tuple(ROW_COLUMNS)) -> str:
     """Return rows as CSV with every column of the published table."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
+    # All in quotes: where a spreadsheet parts cells by semicolons, one within a text begins no cell of its own.
+    writer = csv.writer(out, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
     writer.writerow(columns)
     for row in rows:
         line = encode_row(row)

@@ -9,9 +9,10 @@ from datetime import datetime
 from hub_toolkit.leaderboard.rank import TableRow
 from personamem_ui.board_format import e, format_day, format_interval, format_share
 from personamem_ui.board_view import interval_of, tokens_per_query, type_names
+from personamem_ui.plot_frame import frame_plot
 
 WIDTH, HEIGHT = 560, 300
-LEFT, RIGHT, TOP, BOTTOM = 52, 20, 24, 44
+LEFT, RIGHT, TOP, BOTTOM = 52, 34, 24, 44
 NUM_LABELLED, LABEL_HEIGHT = 4, 15
 NUM_BY_TYPE = 3
 MAX_LISTED = 30
@@ -138,9 +139,9 @@ def _plot_types(rows: Sequence[TableRow]) -> str:
         for place, row in enumerate(chosen)
     )
     label = f"{title}; the figures stand in the table below"
-    svg = f'<svg viewBox="0 0 {2 * WIDTH} {height}" role="img" aria-label="{e(label)}">{scale}{"".join(parts)}</svg>'
+    drawing = frame_plot(label, f"{scale}{''.join(parts)}", 2 * WIDTH, height)
     listed = _listing(("Type", *(row["name"] for row in chosen)), cells)
-    return _figure(title, f'<ul class="pm-keys">{key}</ul><div class="pm-wide">{svg}</div>', listed)
+    return _figure(title, f'<ul class="pm-keys">{key}</ul>{drawing}', listed)
 
 
 def _best(count: int) -> str:
@@ -177,7 +178,7 @@ def _figure(title: str, drawing: str, listing: str) -> str:
 
 
 def _svg(label: str, inside: str) -> str:
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{e(label)}">{inside}</svg>'
+    return frame_plot(label, inside, WIDTH, HEIGHT)
 
 
 def _listing(head: Sequence[str], cells: Sequence[Sequence[str]]) -> str:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import quote
 
-from hub_toolkit.errors import PersonaMemError, SubmissionError
-from hub_toolkit.evaluate.compare import Comparison, compare_rows, pair_rows
-from hub_toolkit.evaluate.record import Row
-from hub_toolkit.evaluate.rows import make_row, read_choice
+from hub_toolkit.errors import PersonaMemError
+from hub_toolkit.evaluate.compare import Comparison
 from hub_toolkit.leaderboard.board import Board
-from hub_toolkit.leaderboard.boards import find_board
 from hub_toolkit.leaderboard.events import Event
 from hub_toolkit.leaderboard.rank import TableRow
+from hub_toolkit.leaderboard.table_answers import compare_entries
 from personamem_ui.board_format import NONE, e, format_interval, format_share, format_signed
 from personamem_ui.board_render import describe_column, render_marks
 from personamem_ui.board_source import BoardSource, Snapshot
@@ -28,47 +25,17 @@ _ESTIMATES = (
     ("group_accuracy", "Whole swap groups"),
     ("sensitive_info", "Secrets kept (not in accuracy)"),
 )
-
-
-def rows_of(row: TableRow, boards: Sequence[Board]) -> list[Row]:
-    """Return a submission's scored rows from the choices that the table holds: nothing has to be fetched.
-
-    Raises: SubmissionError: its board is not open here, or it holds no choices (open answers).
-    """
-    board = find_board(row["column"], boards)
-    choices = row.get("choices") or ""
-    if len(choices) != len(board.samples):
-        raise SubmissionError(f"{row['name']}: the table holds no choices to compare (only multiple choice has them)")
-    return [_row(board, number, choice, row["context"]) for number, choice in enumerate(choices)]
-
-
-def _row(board: Board, number: int, choice: str, context: str) -> Row:
-    sample = board.samples[number]
-    question = board.questions[sample.sample_id]
-    entry: dict[str, Any] = {
-        "reply": f"\\boxed{{{choice}}}" if choice in "ABCD" else "",
-        "finish_reason": None,
-        "context_tokens": None,
-        "input_tokens": 0,
-        "output_tokens": 0,
-        "is_estimated": False,
-        "error": None,
-    }
-    answer = read_choice(entry, question, board.protocol)
-    size = board.group_sizes.get(sample.group_id or "")
-    return make_row(sample, question, answer, group_size=size, context="128k" if context == "128k" else board.context)
-
-
-def compare_entries(a: TableRow, b: TableRow, boards: Sequence[Board]) -> Comparison:
-    """Return the paired comparison B - A of two rows of one table.
-
-    Raises: SubmissionError: they do not stand in one table, or hold no choices. DataFormatError: nothing to compare.
-    """
-    if (a["column"], a["task"]) != (b["column"], b["task"]):
-        raise SubmissionError(
-            "the two rows were not asked the same questions by the same protocol; compare rows of one table"
-        )
-    return compare_rows(pair_rows(rows_of(a, boards), rows_of(b, boards), names=(a["name"], b["name"])))
+_RERUN = (
+    ("rerun_accuracy", "Accuracy of the rerun", "share"),
+    ("excess", "What was sent lies above it by", "signed"),
+    ("same_choices", "Same choices", "share"),
+    ("held_out_accuracy", "On people whom nobody else has", "share"),
+    ("gap", "Gap to that", "signed"),
+    ("held_out_rows", "Questions about them", ""),
+    ("rerun_model", "Model", ""),
+    ("who", "Run by", ""),
+    ("time", "Recorded at", ""),
+)
 
 
 def render_row(row: TableRow | None, source: BoardSource, snapshot: Snapshot) -> str:
@@ -183,15 +150,15 @@ def _render_verified(row: TableRow) -> str:
         return '<p class="pm-small">Not verified: the maintainers have not run this system themselves.</p>'
     if not isinstance(verified, dict):
         return f'<p class="pm-small">Verified: {e(verified)}</p>'
-    pairs = [
-        (e(str(name).replace("_", " ").capitalize()), e(_short(value))) for name, value in sorted(verified.items())
-    ]
-    return _definitions("Verified by the maintainers' own run", pairs)
+    pairs = [(title, e(_say(verified[name], kind))) for name, title, kind in _RERUN if verified.get(name) is not None]
+    is_verified = row["tier"] == "verified"
+    title = "Verified by the maintainers' own run" if is_verified else "The maintainers' own run scored less"
+    return _definitions(title, pairs)
 
 
-def _short(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4f}"
+def _say(value: object, kind: str) -> str:
+    if kind and isinstance(value, int | float):
+        return format_share(value) if kind == "share" else f"{format_signed(value)} points"
     return str(value)[:300]
 
 
@@ -243,8 +210,8 @@ def render_comparison(a: TableRow, b: TableRow, boards: Sequence[Board]) -> str:
         f"{found['rows']['compared']:,} questions, clustered by persona: {format_share(overall['a'])} against "
         f"{format_share(overall['b'])}, difference {e(format_signed(overall['difference']))} points ({e(bounds)}), "
         f"p = {_p(p)}.</p></div>"
-        f'<div class="pm-scroll" tabindex="0" role="region" aria-label="Comparison by type"><table class="pm-plain">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="pm-scroll" tabindex="0" role="region" aria-label="Comparison by type">'
+        f'<table class="pm-plain pm-compared"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 

@@ -34,7 +34,7 @@ from personamem_ui.board_view import (
 from personamem_ui.published import render_published
 
 BOARD_STYLE = Path(__file__).with_name("board.css")
-TICK_S = 60
+TICK_S, REHEARSAL_TICK_S = 60, 10
 MAX_FILTER_CHARACTERS = 100
 
 TABLE_JS = """
@@ -83,6 +83,7 @@ class BoardTab:
 
     source: BoardSource
     state: gr.State
+    seen: gr.State
     timer: gr.Timer
     age: gr.HTML
     refresh: gr.Button
@@ -127,11 +128,17 @@ class BoardTab:
         """What an opened row fills."""
         return [self.row, self.other, self.comparison]
 
+    @property
+    def ticked(self) -> list[Any]:
+        """What may change by itself; the age, which comes first, always does."""
+        return [*self.drawn[1:], *self.choices, *self.opened, self.plots, self.seen]
+
 
 def create_board_tab(source: BoardSource) -> BoardTab:
     """Lay out the leaderboard. It is filled when a page is opened, so that nobody waits for the Hub at the start."""
     parts: dict[str, Any] = {"source": source, "state": gr.State(View(column=source.board.column))}
-    parts["timer"] = gr.Timer(TICK_S)
+    parts["seen"] = gr.State("")  # the commit of the table that this page was opened with, or that came by itself
+    parts["timer"] = gr.Timer(REHEARSAL_TICK_S if source.is_rehearsal else TICK_S)
     gr.HTML("<h3>Leaderboard</h3>", apply_default_css=False)
     with gr.Row(elem_classes="pm-age-row"):
         parts["age"] = gr.HTML(
@@ -278,8 +285,8 @@ class BoardEvents:
     def __init__(self, tab: BoardTab) -> None:
         self.tab, self.source = tab, tab.source
 
-    async def _read(self) -> Snapshot:
-        return await asyncio.to_thread(self.source.read)
+    async def _known(self) -> Snapshot:
+        return await asyncio.to_thread(self.source.known)
 
     def _draw_all(self, view: View, snapshot: Snapshot) -> list[Any]:
         tab = self.tab
@@ -287,47 +294,53 @@ class BoardEvents:
 
     async def on_open(self, request: gr.Request) -> list[Any]:
         """Fill the table of a page that was just opened."""
-        snapshot = await self._read()
+        snapshot = await asyncio.to_thread(self.source.read)
         view = start_view(self.tab, str(request.query_params.get("submission") or ""), snapshot)
-        return [*self._draw_all(view, snapshot), view.task]
+        return [*self._draw_all(view, snapshot), view.task, snapshot.sha or ""]
 
     async def on_refresh(self, view: View) -> list[Any]:
         """Read the table anew."""
         return self._draw_all(view, await asyncio.to_thread(self.source.refresh))
 
-    async def on_tick(self) -> str:
-        """Say again how old the table is; an old one is read anew on the way."""
-        snapshot = await self._read()
+    async def on_tick(self, view: View, seen: str) -> list[Any]:
+        """Say again how old the table is; an old one is read anew on the way, and drawn where it has changed."""
+        snapshot = await asyncio.to_thread(self.source.read)
         await asyncio.to_thread(self.source.catch_up)
-        return render_age(snapshot, describe_hub(self.source))
+        sha = snapshot.sha or ""
+        if sha == seen:
+            age = render_age(snapshot, describe_hub(self.source))
+            return [age, *(gr.skip() for _ in self.tab.ticked[1:])]
+        _, *drawn = self._draw_all(view, snapshot)  # the view stays: a filter may be under way
+        plots = await asyncio.to_thread(lambda: render_plots(select_rows(snapshot.rows, view).rows))
+        return [*drawn, plots, sha]
 
     async def on_filter(self, view: View, *values: Any) -> list[Any]:
         """Show other rows; what is open and what can be chosen changes only with the table."""
-        snapshot, now = await self._read(), read_view(view, values)
+        snapshot, now = await self._known(), read_view(view, values)
         if (now.column, now.task) != (view.column, view.task):
             return self._draw_all(now, snapshot)
         return [*draw(self.tab, now, snapshot), *(gr.skip() for _ in [*self.tab.choices, *self.tab.opened])]
 
     async def on_plots(self, view: View) -> str:
         """Draw the plots of the rows on show."""
-        snapshot = await self._read()
+        snapshot = await self._known()
         return await asyncio.to_thread(lambda: render_plots(select_rows(snapshot.rows, view).rows))
 
     async def on_table(self, view: View, event: gr.EventData) -> list[Any]:
         """Sort, show more rows, or open a row."""
         said = {name: str(event._data.get(name) or "") for name in ("sort", "row", "more")}
-        snapshot, now = await self._read(), _clicked(view, said)
+        snapshot, now = await self._known(), _clicked(view, said)
         opened = draw_opened(self.tab, now, snapshot) if said["row"] else [gr.skip() for _ in self.tab.opened]
         return [now, _draw_table(now, snapshot), *opened]
 
     async def on_close(self, view: View) -> list[Any]:
         """Close the row that is open."""
-        snapshot, now = await self._read(), replace(view, opened="", other="")
+        snapshot, now = await self._known(), replace(view, opened="", other="")
         return [now, _draw_table(now, snapshot), *draw_opened(self.tab, now, snapshot)]
 
     async def on_other(self, view: View, digest: str | None) -> list[Any]:
         """Compare the open row with another."""
-        snapshot, now = await self._read(), replace(view, other=str(digest or ""))
+        snapshot, now = await self._known(), replace(view, other=str(digest or ""))
         row, other = snapshot.find(now.opened), snapshot.find(now.other)
         if row is None or other is None:
             return [now, ""]
@@ -335,7 +348,7 @@ class BoardEvents:
 
     async def on_download(self, view: View) -> str:
         """Return all rows that the filters leave, as CSV."""
-        return table_as_csv(select_rows((await self._read()).rows, view).rows)
+        return table_as_csv(select_rows((await self._known()).rows, view).rows)
 
 
 def wire_board_tab(tab: BoardTab, page: gr.Blocks) -> None:
@@ -345,10 +358,10 @@ def wire_board_tab(tab: BoardTab, page: gr.Blocks) -> None:
     quick: dict[str, Any] = {**quiet, "queue": False}
     everything = [*tab.drawn, *tab.choices, *tab.opened]
     drawn = [
-        page.load(events.on_open, None, [*everything, tab.task], **quick),
+        page.load(events.on_open, None, [*everything, tab.task, tab.seen], **quick),
         tab.refresh.click(events.on_refresh, [tab.state], everything, **quiet),
     ]
-    tab.timer.tick(events.on_tick, None, [tab.age], **quick)
+    tab.timer.tick(events.on_tick, [tab.state, tab.seen], tab.ticked, **quick)
     chosen = [part.input for part in tab.filters if part is not tab.text]
     # A text that is pasted or filled in by a program is a change, and not always an input.
     drawn += [

@@ -56,6 +56,13 @@ def cost_per_thousand(row: TableRow) -> float | None:
     return 1000 * cost / count if cost is not None and count else None
 
 
+def held_out_gap(row: TableRow) -> float | None:
+    """Return how much less a maintainer's rerun scored on people whom nobody else has; None where none was made."""
+    verified = row.get("verified")
+    gap = verified.get("gap") if isinstance(verified, dict) else None
+    return float(gap) if isinstance(gap, int | float) else None
+
+
 def num_troubled(row: TableRow) -> int:
     """Return how many answers gave no score: failed, unparsed or not judged."""
     return sum(int(row.get(f"num_{status}") or 0) for status in ("failed", "unparsed", "unscored"))
@@ -80,6 +87,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("troubled", "No score", "count", num_troubled, False, "failed, unparsed or not judged; all count as wrong"),
     Column("context", "Reads", "text", lambda row: CONTEXTS.get(row["context"], row["context"])),
     Column("tier", "Standing", "text", lambda row: TIERS.get(row["tier"], row["tier"])),
+    Column("gap", "Held-out gap", "signed", held_out_gap, False, "how much less the rerun scored on unseen people"),
     Column("size", "Size (B)", "size", _field("parameters_b"), False, "billions of parameters"),
     Column("licence", "Licence", "text", _field("licence")),
     Column("submitter", "Sent by", "text", _field("submitter")),

@@ -8,13 +8,20 @@ from dataclasses import dataclass
 
 from hub_toolkit.data.tokens import TokenCounter, count_message
 from hub_toolkit.memory.build import MemoryBuilder
-from hub_toolkit.memory.extractive import ExtractiveBuilder
-from hub_toolkit.memory.remembering import Remembered
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
+from hub_toolkit.memory.owner.remembering import Remembered
 from hub_toolkit.types import Message
 from personamem_ui.sessions import BuildRun, Chat, Session
 
 PACE_S, MAX_PACE_S = 0.25, 2.0
-"""A chunk is read in milliseconds. So that eyes can follow, chunks come this far apart, and add this much in all."""
+"""A chunk is read in milliseconds. So that eyes can follow, chunks come this far apart, and add this much in all; the
+more visitors read at once, the less, for whoever pauses holds a place that another waits for."""
+
+BROKEN_OFF = "the reading broke off by a fault of this page; what was read before it is kept, and can be read on"
+
+
+_under_way: set[int] = set()
+"""The runs that read now, by identity."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +53,25 @@ async def run_build(
 ) -> AsyncIterator[int]:
     """Read chunk after chunk until the end or the stop, yielding the number of each that is read.
 
+    Where it breaks off, by a fault or because the page was left, the session says so and can go on.
+
     Raises: ProviderError, from the builder's model.
     """
     if not session.chats or run.stop.is_set():
         return
     session.phase = "building"
     session.use_builder(builder, counter)
+    _under_way.add(id(run))
     try:
         async for number in _run(session, run, builder, chunk_tokens):
             yield number
     finally:
+        _under_way.discard(id(run))
         if session.run is run:  # a model may hold a visitor's token: it is let go with the run
             cap = builder.empty().cap_tokens
             session.use_builder(ExtractiveBuilder(counter, cap_tokens=cap), counter)
+            if session.phase == "building":
+                session.phase, session.error = "failed", BROKEN_OFF
 
 
 async def _run(session: Session, run: BuildRun, builder: MemoryBuilder, chunk_tokens: int) -> AsyncIterator[int]:
@@ -83,7 +96,7 @@ async def _run(session: Session, run: BuildRun, builder: MemoryBuilder, chunk_to
         if run.stop.is_set():
             return
         if number < len(portions):
-            await _pause(min(PACE_S, MAX_PACE_S / len(portions)), run.stop)
+            await _pause(min(PACE_S, MAX_PACE_S / len(portions)) / max(1, len(_under_way)), run.stop)
     if not run.stop.is_set():
         session.phase = "done"
 

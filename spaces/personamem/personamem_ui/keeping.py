@@ -12,10 +12,10 @@ from pathlib import Path
 from hub_toolkit.errors import ConflictError, HubError, PersonaMemError
 from hub_toolkit.hub.client import connect
 from hub_toolkit.hub.memory_store import HubMemoryStore
-from hub_toolkit.memory.exports import export_json
+from hub_toolkit.memory.exports.exports import export_json
+from hub_toolkit.memory.forget.tombstones import is_forgotten
 from hub_toolkit.memory.rules.detect import violates
 from hub_toolkit.memory.state import Change, MemoryState
-from hub_toolkit.memory.tombstones import is_forgotten
 from hub_toolkit.settings import Settings
 from personamem_ui.sessions import OWNER, Notice, Session
 from personamem_ui.visitors import Visitor

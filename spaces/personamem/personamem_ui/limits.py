@@ -11,7 +11,12 @@ MB = 1024 * 1024
 UPLOAD_FILE_BYTES = 16 * MB
 """What the server takes of one file at all; a file under it and over the page's own limit gets the page's own error."""
 
-UPLOAD_BODY_BYTES, JSON_BODY_BYTES = 40 * MB, 8 * MB
+UPLOAD_BODY_BYTES, JSON_BODY_BYTES, CALL_BODY_BYTES = 40 * MB, 8 * MB, 24 * MB
+"""A call of the API may hold a file as large as the form takes, with the backslashes that JSON adds to it."""
+
+BODIES_HELD_BYTES = 512 * MB
+"""What all requests under way may hold together: what more would want to send is told to wait."""
+
 JSON_DEPTH = 64
 DRAINED_BYTES = 64 * 1024
 BODY_PAUSE_S, BODY_LIMIT_S = 20.0, 180.0

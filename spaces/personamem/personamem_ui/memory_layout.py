@@ -11,10 +11,10 @@ import gradio as gr
 
 from hub_toolkit.data.tokens import EstimateCounter, TokenCounter
 from hub_toolkit.errors import PersonaMemError
-from hub_toolkit.memory.agentic import AgenticBuilder
 from hub_toolkit.memory.build import MemoryBuilder
+from hub_toolkit.memory.builders.agentic import AgenticBuilder
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.memory.document import DEFAULT_CAP_TOKENS
-from hub_toolkit.memory.extractive import ExtractiveBuilder
 from personamem_ui.answering import PageModel
 from personamem_ui.building import run_build
 from personamem_ui.owner_tools import OwnerTools, create_owner_tools
@@ -150,7 +150,7 @@ def create_memory_tab(session: Session, page_model: PageModel, people: PersonaLi
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=300):
             memory = gr.HTML(render_memory(session), apply_default_css=False, elem_id="pm-memory", js_on_load=ACT_JS)
-        with gr.Column(scale=2, min_width=300), gr.Tabs(elem_id="pm-tools"):
+        with gr.Column(scale=2, min_width=300), gr.Tabs(overflow_behavior="wrap", elem_id="pm-tools"):
             with gr.Tab("Growth", id="growth"):
                 plot = gr.HTML(render_plot(session), apply_default_css=False, elem_id="pm-plot")
                 step = gr.Slider(

@@ -138,7 +138,9 @@ def _create_bounds(session: Session, js: str) -> dict[str, Any]:
     )  # fmt: skip
     forget = gr.Button("Preview forgetting", size="sm", elem_id="pm-forget")
     rule_text = gr.Textbox(
-        label="A rule", info="In plain words. You see first what it would remove.",
+        label="A rule",
+        info="In plain words; you see first what it would remove. A “never” rule goes by words and can miss what is "
+        "only implied: “only hobbies and work” is the stricter kind.",
         placeholder="never remember my health", max_length=MAX_TEXT_CHARACTERS, elem_id="pm-rule-text",
     )  # fmt: skip
     rule = gr.Button("Preview the rule", size="sm", elem_id="pm-rule")

@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 from personamem_ui.limits import (
     BODY_LIMIT_S,
+    CALL_BODY_BYTES,
     CALLS,
     EVENTS,
     JSON_BODY_BYTES,
@@ -25,7 +26,8 @@ from personamem_ui.limits import (
     UPLOADS,
     RateLimiter,
 )
-from personamem_ui.request_body import Body, BodyError, Event, Receive, Scope
+from personamem_ui.offered import Offered, is_event
+from personamem_ui.request_body import Body, BodyError, Event, Held, Receive, Scope
 
 Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -57,17 +59,25 @@ _UNUSED = re.compile(
     r"|component_server|run-history|runs|vibe-|undo-vibe|profiling)|/monitoring|/(?:svelte|custom_component)/",
     re.I,
 )
-_UPLOAD, _EVENT = "/gradio_api/upload", "/gradio_api/queue/join"
+_UPLOAD, _STARTUP = "/gradio_api/upload", "/gradio_api/startup-events"
 _CALL = re.compile(r"/gradio_api/(?:call|run|api|mcp)(?:/|$)")
 _FORWARDED = b"x-forwarded-for"
 
 
 class PageGuard:
-    """An ASGI layer around the page; `uploads` is where files arrive."""
+    """An ASGI layer around the page; `uploads` is where files arrive, `offered` what can be called.
 
-    def __init__(self, app: App, uploads: Path | None = None) -> None:
+    `is_starting`: Gradio looks whether its page answers before it serves it, and gives up after 3 s. So that a rush of
+    visitors cannot keep a page from coming back, they are told to wait until it has looked.
+    """
+
+    def __init__(
+        self, app: App, uploads: Path | None = None, offered: Offered | None = None, *, is_starting: bool = False
+    ) -> None:
         self._app = app
-        self._upload_folder = uploads
+        self._is_starting = is_starting
+        self._upload_folder, self._offered = uploads, offered
+        self._held = Held()
         self._uploads, self._events, self._calls = RateLimiter(UPLOADS), RateLimiter(EVENTS), RateLimiter(CALLS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,11 +85,13 @@ class PageGuard:
             await self._app(scope, receive, send)
             return
         path = unquote(str(scope["path"]))
-        body = Body(receive, scope, UPLOAD_BODY_BYTES if _is_upload(path) else JSON_BODY_BYTES)
+        body = Body(receive, scope, _limit_bytes(path))
         headed = _Headed(send, path, body)
         wait_s = self._wait_s(path, scope)
         try:
-            if _UNUSED.match(path):
+            if self._is_starting and path != _STARTUP:
+                await self._start(path, scope, headed)
+            elif _UNUSED.match(path):
                 await _refuse(headed, 404, "there is no such page")
             elif wait_s:
                 await body.drain()
@@ -89,22 +101,43 @@ class PageGuard:
         except BodyError as error:
             if not headed.has_started:
                 await _refuse(headed, error.status, str(error))
+        finally:
+            self._held.num_bytes -= body.num_held
+
+    async def _start(self, path: str, scope: Scope, send: _Headed) -> None:
+        if (path, scope["method"]) == ("/", "HEAD"):
+            self._is_starting = False
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await _refuse(send, 503, "the page is starting: try again in a moment", retry_after_s=1)
 
     async def _serve(self, path: str, scope: Scope, body: Body, send: _Headed) -> None:
         if _is_upload(path) and self._upload_folder is not None:
             await asyncio.to_thread(sweep_uploads, self._upload_folder)
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             body.is_read = True
-        is_plain = _is_upload(path) or body.is_read
-        await self._app(scope, body.receive if is_plain else await body.read_json(), send)
+        if _is_upload(path) or body.is_read:
+            await self._app(scope, body.receive, send)
+            return
+        value, replay = await body.read_json(self._held)
+        if self._offered is not None:
+            self._offered.check(path, value)
+        await self._app(scope, replay, send)
 
     def _wait_s(self, path: str, scope: Scope) -> int:
         """Return how many seconds this request must wait; 0 where it need not."""
         if scope["method"] != "POST":
             return 0
-        limiter = self._uploads if _is_upload(path) else self._events if path.rstrip("/") == _EVENT else None
+        limiter = self._uploads if _is_upload(path) else self._events if is_event(path) else None
         limiter = self._calls if limiter is None and _CALL.match(path) else limiter
         return math.ceil(limiter.take(visitor_address(scope))) if limiter else 0
+
+
+def _limit_bytes(path: str) -> int:
+    if _is_upload(path):
+        return UPLOAD_BODY_BYTES
+    return CALL_BODY_BYTES if _CALL.match(path) and not is_event(path) else JSON_BODY_BYTES
 
 
 def _is_upload(path: str) -> bool:
@@ -112,13 +145,24 @@ def _is_upload(path: str) -> bool:
 
 
 def visitor_address(scope: Scope) -> str:
-    """Return whom a request comes from: behind a proxy of a private network, the last public address it names."""
+    """Return whom a request comes from: behind a proxy of a private network, the last public address it names.
+
+    Of an IPv6 address the first half, which is a household's: the rest of it changes at will.
+    """
     peer = str((scope.get("client") or ("",))[0])
     if not _is_private(peer):
-        return peer
+        return _household(peer)
     named = [value.decode("latin-1") for name, value in scope["headers"] if name == _FORWARDED]
     hops = [hop.strip() for hop in ",".join(named).split(",") if hop.strip()]
-    return next((hop for hop in reversed(hops) if not _is_private(hop)), peer)
+    return _household(next((hop for hop in reversed(hops) if not _is_private(hop)), peer))
+
+
+def _household(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address
 
 
 def _is_private(address: str) -> bool:

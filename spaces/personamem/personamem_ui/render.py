@@ -6,16 +6,17 @@ import re
 from dataclasses import dataclass
 from html import escape
 
-from hub_toolkit.memory.audit import check_support
 from hub_toolkit.memory.document import Bullet, MemoryDocument, Source
+from hub_toolkit.memory.owner.audit import check_support
 from hub_toolkit.memory.state import Version
 from hub_toolkit.types import Message
+from personamem_ui.plot_frame import frame_plot
 from personamem_ui.sessions import MAX_TEXT_CHARACTERS, UPLOAD_LIMITS, Session, Step
 
 MAX_MESSAGE_CHARACTERS = 4_000
 EXCERPT_CHARACTERS = 1_200
 
-PLOT_WIDTH, PLOT_HEIGHT = 480, 230
+PLOT_WIDTH, PLOT_HEIGHT = 340, 200
 PLOT_LEFT, PLOT_RIGHT, PLOT_TOP, PLOT_BOTTOM = 52, 14, 26, 36
 MAX_DOTS = 40
 NEARLY_FULL = 0.9
@@ -337,11 +338,9 @@ def render_plot(session: Session) -> str:
     )
     said = ", ".join(f"{tokens:,}" for tokens in sizes[-12:])
     label = f"Tokens of the memory at the last {len(sizes[-12:])} versions: {said}; the cap is {cap:,}"
-    return (
-        f'<figure class="pm-plot"><figcaption>Size of the memory (tokens)</figcaption>'
-        f'<svg viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}" role="img" aria-label="{label}">'
-        f'{_render_axes(cap, num_versions)}<polyline points="{line}"/>{dots}</svg></figure>'
-    )
+    inside = f'{_render_axes(cap, num_versions)}<polyline points="{line}"/>{dots}'
+    drawn = frame_plot(label, inside, PLOT_WIDTH, PLOT_HEIGHT)
+    return f'<figure class="pm-plot"><figcaption>Size of the memory (tokens)</figcaption>{drawn}</figure>'
 
 
 def _expected_versions(session: Session) -> int:

@@ -12,14 +12,14 @@ from hub_toolkit.answer.readers import read_memory
 from hub_toolkit.data.history import HistoryLimits
 from hub_toolkit.data.schema import History, Sample
 from hub_toolkit.data.tokens import EstimateCounter, TokenCounter, count_messages
-from hub_toolkit.memory.audit import rank_bullets
 from hub_toolkit.memory.build import MemoryBuilder
 from hub_toolkit.memory.document import Bullet, MemoryDocument
-from hub_toolkit.memory.forgetting import ForgetGuard
+from hub_toolkit.memory.forget.forgetting import ForgetGuard
+from hub_toolkit.memory.owner.audit import rank_bullets
+from hub_toolkit.memory.owner.sessions import part_key
 from hub_toolkit.memory.personal import PersonalMemory
-from hub_toolkit.memory.ram_store import RamStore
-from hub_toolkit.memory.sessions import part_key
 from hub_toolkit.memory.state import Held, MemoryState, Receipt, Version
+from hub_toolkit.memory.stores.ram_store import RamStore
 from hub_toolkit.types import Message, Usage
 from personamem_ui.support import Support, measure_support, telling_text
 
@@ -132,6 +132,11 @@ class BuildRun:
     """One press of the button; `stop` ends it."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def _name_digest(name: str) -> str:
+    """Return how the memory writes a chat's name in the keys of its parts."""
+    return part_key(name, ("",), 0, 1).partition("@")[0]
 
 
 def new_memory() -> PersonalMemory:
@@ -272,10 +277,11 @@ class Session:
 
     def _note_read(self) -> None:
         """Remember under which indices messages are cited: the memory keeps none of them, this page does."""
-        by_key = {part_key(c.key, (), 0, 0).partition("@")[0]: c.messages for c in self.chats}
-        by_key[part_key(self.talk_key, (), 0, 0).partition("@")[0]] = tuple(self.talk)
+        by_key = {_name_digest(c.key): c.messages for c in self.chats}
+        by_key[_name_digest(self.talk_key)] = tuple(self.talk)
         for session in self.memory.store.sessions(OWNER):
-            key, _, start = session.key.partition("@")
+            key, _, part = session.key.partition("@")
+            start = part.partition("#")[0]
             if session.first_index in self.messages or key not in by_key:
                 continue
             read = by_key[key][int(start) : int(start) + session.num_messages]

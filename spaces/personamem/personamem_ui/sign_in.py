@@ -33,12 +33,12 @@ def create_sign_in(settings: Settings) -> SignIn | None:
     with gr.Accordion("Sign in: your own quota, your own memory", open=False, elem_id="pm-sign-in"):
         gr.HTML(_EXPLAINED, apply_default_css=False)
         with gr.Row(equal_height=False, elem_classes="pm-ask"):
-            gr.LoginButton(size="md", scale=0, min_width=220, elem_id="pm-login")
+            gr.LoginButton(size="md", scale=0, min_width=270, elem_id="pm-login")
             model = gr.Textbox(
                 DEFAULT_MODEL, label="Model of the Hub", max_length=MAX_MODEL_CHARACTERS, elem_id="pm-own-model"
             )
-            use = gr.Button("Use my own quota", scale=0, min_width=170, elem_id="pm-own")
-            stop = gr.Button("Use the page's model", scale=0, min_width=170, elem_id="pm-own-stop")
+            use = gr.Button("Use my own quota", scale=0, min_width=200, elem_id="pm-own")
+            stop = gr.Button("Use the page's model", scale=0, min_width=240, elem_id="pm-own-stop")
         said = gr.HTML(render_quota(None, None), apply_default_css=False, elem_id="pm-quota")
     return SignIn(model, use, stop, said)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 
 from hub_toolkit.errors import PersonaMemError
-from hub_toolkit.memory.remembering import Remembered
+from hub_toolkit.memory.owner.remembering import Remembered
 from hub_toolkit.models.base import GenerateConfig
 from hub_toolkit.types import Message
 from personamem_ui.answering import MAX_ANSWER_TOKENS, REFRESH_S, PageModel

@@ -12,7 +12,7 @@ from hub_toolkit.data.chat_exports import ChatSession, ExportLimits, Skipped, re
 from hub_toolkit.data.history import load_history
 from hub_toolkit.data.schema import History
 from hub_toolkit.errors import DataFormatError
-from hub_toolkit.memory.exports import is_memory_export
+from hub_toolkit.memory.exports.exports import is_memory_export
 from personamem_ui.sessions import UPLOAD_LIMITS, Chat
 
 EXPORT_LIMITS = ExportLimits(

@@ -5,6 +5,7 @@ A token is read from the request each time it is needed and kept nowhere.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +40,7 @@ def current_visitor() -> Visitor:
 
 def _signed_in(session: Any) -> tuple[str | None, str | None]:
     info = session.get("oauth_info") if isinstance(session, Mapping) else None
-    if not isinstance(info, Mapping):
+    if not isinstance(info, Mapping) or _is_over(info.get("expires_at")):
         return None, None
     user = info.get("userinfo")
     name = user.get("preferred_username") if isinstance(user, Mapping) else None
@@ -47,3 +48,8 @@ def _signed_in(session: Any) -> tuple[str | None, str | None]:
     if not isinstance(name, str) or not isinstance(token, str):
         return None, None
     return name, token
+
+
+def _is_over(expires_at: Any) -> bool:
+    """Whether a sign-in has ended: its cookie outlives it by days."""
+    return isinstance(expires_at, int | float) and expires_at < time.time()

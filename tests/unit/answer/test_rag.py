@@ -6,8 +6,8 @@ from hub_toolkit.answer.rag import NOTHING_FOUND, read_passages
 from hub_toolkit.answer.readers import read_memory, read_notes
 from hub_toolkit.data.schema import History
 from hub_toolkit.data.tokens import EstimateCounter
+from hub_toolkit.memory.builders.passages import PassageIndex, cut_passages
 from hub_toolkit.memory.document import MemoryDocument
-from hub_toolkit.memory.passages import PassageIndex, cut_passages
 from hub_toolkit.types import Message
 
 COUNTER = EstimateCounter()

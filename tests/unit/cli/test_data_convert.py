@@ -35,11 +35,25 @@ def test_there_and_back(tmp_path: Path) -> None:
     assert "data/chat_history_32k: 20 files, " in back.stdout
 
 
+def test_what_was_written_loads_by_config_also_when_a_config_came_later(tmp_path: Path) -> None:
+    import datasets
+
+    out = tmp_path / "out"
+    for configs in (["--config", "questions"], []):
+        assert call("mini", out, *configs).exit_code == 0
+    cache = str(tmp_path / "cache")
+    for config, num_rows in (("questions", 124), ("histories_32k", 20)):
+        assert datasets.load_dataset(str(out), config, split="benchmark", cache_dir=cache).num_rows == num_rows
+    (out / "README.md").write_text("---\nconfigs:\n- config_name: mine\n---\nMy words.\n")
+    call("mini", out)
+    assert "My words." in (out / "README.md").read_text()
+
+
 def test_nothing_to_do_is_said(tmp_path: Path) -> None:
     source = write_source(tmp_path / "up", {"train": [1]})
     call(source, tmp_path / "out", "--config", "questions", "--config", "raw_personas")
     before = files_of(tmp_path / "out")
-    assert {name.split("/")[0] for name in before} == {"questions", "raw_personas"}
+    assert {name.split("/")[0] for name in before} == {"README.md", "questions", "raw_personas"}
     again = call(source, tmp_path / "out", "--config", "raw_personas", "--config", "questions")
     assert again.exit_code == 0
     assert "nothing to do: " in again.stdout

@@ -112,6 +112,31 @@ def test_reports_on_several_runs_and_as_a_page(tmp_path: Path) -> None:
     assert clash.exit_code == 2
 
 
+@pytest.mark.parametrize("answerer", ["lexical", "fake/hash"])
+def test_what_waits_for_nothing_is_estimated_too(answerer: str) -> None:
+    result = invoke("estimate", "--data", "mini", "--reader", "memory", "--model", answerer)
+    assert result.exit_code == 0, result.output
+    assert "time: no call to wait for" in result.stdout if answerer == "lexical" else "time: not known" in result.stdout
+
+
+def test_a_builder_of_ones_own_is_evaluated_and_its_cost_not_guessed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_memory.py").write_text(
+        "from hub_toolkit.memory.builders.extractive import ExtractiveBuilder\n"
+        "def make(options):\n"
+        "    return ExtractiveBuilder(options.counter, cap_tokens=options.cap_tokens)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    ask = ("--data", "mini", "--reader", "memory", "--builder", "own_memory:make", "--limit", "4")
+    done = invoke("run", *ask, "--model", "lexical", "--out", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "run/run.json").read_bytes())["config"]["builder"] == "own_memory:make"
+    assert "not known what the builder own_memory:make" in invoke("estimate", *ask, "--model", "fake/hash").stdout
+    wrong = invoke("run", "--data", "mini", "--reader", "memory", "--builder", "own", "--out", tmp_path / "other")
+    assert wrong.exit_code == 1 and "module:function" in wrong.stderr
+
+
 def test_every_command_of_the_group_loads_only_when_called() -> None:
     import subprocess
     import sys

@@ -20,9 +20,9 @@ from hub_toolkit.evaluate.plan import EvalConfig
 from hub_toolkit.evaluate.record import RunRecord
 from hub_toolkit.evaluate.run import Progress, RunOptions, run_evaluation
 from hub_toolkit.evaluate.run_setup import Setup
-from hub_toolkit.memory.agentic import AgenticBuilder
 from hub_toolkit.memory.build import MemoryBuilder
-from hub_toolkit.memory.extractive import ExtractiveBuilder
+from hub_toolkit.memory.builders.agentic import AgenticBuilder
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.models.base import ChatModel
 
 

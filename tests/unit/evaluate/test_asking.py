@@ -18,7 +18,7 @@ from hub_toolkit.errors import DataFormatError, PersonaMemError, ProviderError
 from hub_toolkit.evaluate.plan import EvalConfig, protocol_defaults
 from hub_toolkit.evaluate.record import load_rows
 from hub_toolkit.evaluate.run import RunOptions
-from hub_toolkit.memory.passages import PassageIndex, cut_passages
+from hub_toolkit.memory.builders.passages import PassageIndex, cut_passages
 from hub_toolkit.models.base import Completion, GenerateConfig
 from hub_toolkit.models.fake import FakeModel
 from hub_toolkit.types import Message

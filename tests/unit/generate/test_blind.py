@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from hub_toolkit.data.parse import load_samples
+from hub_toolkit.generate.attacks import GUESSES, guess_scores, other_answers
 from hub_toolkit.generate.blind import option_order, score_blind, train_blind
 from hub_toolkit.generate.variety import measure_variety, share_of_known
 
@@ -50,3 +51,32 @@ def test_no_file_of_the_room_reads_the_clock() -> None:
     """Dates would make two runs differ."""
     room = Path(__file__).parents[3] / "hub_toolkit" / "generate"
     assert [p.name for p in room.glob("*.py") if "import time" in p.read_text() or "datetime" in p.read_text()] == []
+
+
+def test_rules_of_thumb_find_what_they_look_for() -> None:
+    options = [
+        "Take the ferry and read on deck.",
+        "Take the ferry and sleep on deck.",
+        "Take the ferry, then stay on deck.",
+        "Buy a kite.",
+    ]
+    central = guess_scores("Shall I fly a kite?", options, 0)
+    assert central["central_option"] > 0 == central["odd_option"] == central["like_query"]
+    odd = guess_scores("Shall I fly a kite?", options, 3)
+    assert (odd["odd_option"], odd["like_query"], odd["shortest_option"], odd["central_option"]) == (1, 1, 1, 0)
+    assert set(odd) == set(GUESSES)
+    equal = guess_scores("?", ["red tin", "blue jar", "green box", "grey sack"], 1)
+    assert equal["central_option"] == equal["odd_option"] == equal["like_query"] == 0.25
+
+
+def test_no_rule_of_thumb_is_above_chance_in_swap_groups_and_other_answers_leave_the_own_one_out() -> None:
+    balanced = [s for s in load_samples("mini") if s.is_balanced]
+    scores = [
+        guess_scores(s.user_query.text, order := option_order(s), order.index(s.correct_answer)) for s in balanced
+    ]
+    for name in GUESSES:
+        assert abs(sum(score[name] for score in scores) / len(scores) - 0.25) < 1e-9
+    tell = other_answers(balanced)
+    first, *others = [s for s in balanced if s.cluster == balanced[0].cluster]
+    assert first.correct_answer not in tell(first)
+    assert all(other.correct_answer in tell(first) for other in others)

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from hub_toolkit.answer.lexical import pick
 from hub_toolkit.cli.generate import generate
+from hub_toolkit.cli.main import main
 from hub_toolkit.data.check import check_dataset
 from hub_toolkit.data.parse import load_samples
 from hub_toolkit.data.schema import SPLITS, Sample
@@ -193,6 +194,26 @@ def test_histories_stay_within_their_sizes() -> None:
     assert 0.9 * CONFIG.context_128k_tokens < long.tokens <= CONFIG.context_128k_tokens
 
 
+@pytest.mark.parametrize(("questions", "tokens"), [(6, 4000), (10, 6000)])
+def test_short_histories_hold_all_evidence_and_stay_short(questions: int, tokens: int) -> None:
+    """For training: other people's texts and repeated questions give way to what is asked about."""
+    config = SimulatorConfig(
+        num_personas=40,
+        topics_per_quad=questions,
+        context_32k_tokens=tokens,
+        context_128k_tokens=tokens,
+        has_128k=False,
+    )
+    for quad in range(1, 10):
+        plan = plan_quad(config, quad)
+        for owner in make_quad(config, quad):
+            [history] = assemble(config, owner, write_blocks(config, owner, plan))
+            assert history.tokens <= tokens
+            shown = {piece.group_id for piece in history.pieces if isinstance(piece, Block)}
+            assert {assignment.group_id for assignment in plan.asked} <= shown
+            assert "secret" in history.ends
+
+
 def test_one_liking_tells_nothing_of_the_next() -> None:
     """Over many quads, whether two owners' places in two groups agree is as chance has it."""
     agree = total = 0
@@ -253,6 +274,9 @@ def test_a_folder_with_something_else_is_refused(dataset: Path, tmp_path: Path) 
     (tmp_path / "mine.txt").write_text("x")
     with pytest.raises(DataFormatError, match="something else"):
         simulate(CONFIG, tmp_path)
+    (tmp_path / "mine.txt").rename(tmp_path / "generate_config.json")
+    with pytest.raises(DataFormatError, match="is no configuration"):
+        simulate(CONFIG, tmp_path)
 
 
 @pytest.mark.parametrize("num", [0, 3, 10])
@@ -305,4 +329,28 @@ def test_the_command_writes_and_then_has_nothing_to_do(tmp_path: Path) -> None:
     assert "wrote 7 personas" in first.output
     again = CliRunner().invoke(generate, options)
     assert "nothing to do" in again.output
+    assert "Missing option '--out'" in CliRunner().invoke(generate, options[:-2]).output
     assert check_dataset(tmp_path / "d").problems == ()
+
+
+def test_a_full_disk_is_one_line_that_says_where_and_the_next_call_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["generate", "--personas", "4", "--questions", "4", "--tokens", "3000", "--long-tokens", "0"]
+    options += ["--out", str(tmp_path / "d")]
+    num_synced = 0
+
+    def sync(_: int) -> None:
+        nonlocal num_synced
+        num_synced += 1
+        if num_synced == 9:
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hub_toolkit.evaluate.journal.os.fsync", sync)
+        full = CliRunner().invoke(main, options)
+    assert full.exit_code == 1 and full.output.count("\n") == 1
+    assert f"error: {tmp_path}/d/" in full.output and "No space left on device" in full.output
+    assert CliRunner().invoke(main, options).exit_code == 0
+    assert check_dataset(tmp_path / "d").problems == ()
+    assert not list((tmp_path / "d").rglob("*.part"))

@@ -6,7 +6,7 @@ import pytest
 
 from hub_toolkit.data.terms import content_stems
 from hub_toolkit.errors import DataFormatError
-from hub_toolkit.generate.grammar import Grammar, capitalise, load_grammar
+from hub_toolkit.generate.grammar import Grammar, capitalise, load_grammar, parse_grammar
 from hub_toolkit.generate.seeding import rng_for
 from hub_toolkit.generate.topics import find_shared_words, load_topics, parse_topics
 
@@ -103,3 +103,25 @@ def test_sentences_begin_with_a_capital_and_quoted_words_stay() -> None:
     assert capitalise('the lamp broke. so what? one "very" less: "he came."') == (
         'The lamp broke. So what? One "very" less: "He came."'
     )
+
+
+def test_an_stands_before_vowels() -> None:
+    text = capitalise("a idle a usher, a unique a used a united, a umpire, a honest a onion; banana apple")
+    assert text == "An idle an usher, a unique a used a united, an umpire, a honest an onion; banana apple"
+
+
+def test_below_a_starred_section_a_line_holds_several() -> None:
+    assert parse_grammar("[a*]\none, two\nthree,\nfour\n[b]\nfive, six,\n") == {
+        "a": ["one", "two", "three", "four"],
+        "b": ["five, six,"],
+    }
+
+
+def test_no_word_that_fills_a_sentence_is_an_alternatives_own() -> None:
+    """Else the history would support what its owner does not like."""
+    nouns = {s for topic in load_topics() for a in topic.alternatives for s in content_stems(" ".join(a.words))}
+    grammar = load_grammar()
+    for section in ("adj", "trait", "someone", "somewhere", "state", "adv", "v_about", "joy", "event", "ed_did"):
+        lines = ["".join(text for kind, text in line if kind == "text") for line in grammar.sections[section]]
+        assert len(lines) >= 20
+        assert [line for line in lines if set(content_stems(line)) & nouns] == []

@@ -46,7 +46,6 @@ def test_one_json_object_is_read(reply: str, is_correct: bool) -> None:
         (f"Sure: {GOOD}", "text beside"),
         (f"{GOOD} Hope this helps.", "text beside"),
         (f"{GOOD}\n{GOOD}", "text beside"),
-        (f"<think>hm</think>{GOOD}", "text beside"),
         (f"```json\n{GOOD}\n```\nDone.", "text beside"),
         (f"```json\n{GOOD}\n```\n```json\n{GOOD}\n```", "text beside"),
         (f"```json {GOOD} ```", "text beside"),

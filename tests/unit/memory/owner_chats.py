@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from hub_toolkit.memory.owner.remembering import Remembered
 from hub_toolkit.memory.personal import PersonalMemory
-from hub_toolkit.memory.remembering import Remembered
 from hub_toolkit.types import Message
 
 TEAPOTS = "I bought porcelain teapots at the flea market again, three with cracked spouts."

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from hub_toolkit.errors import BoundaryError, ConflictError, DataFormatError, StoreError
-from hub_toolkit.memory.edits import render_editable
+from hub_toolkit.memory.owner.edits import render_editable
+from hub_toolkit.memory.owner.sessions import count_read, part_key, prefix_keys
 from hub_toolkit.memory.personal import PersonalMemory
-from hub_toolkit.memory.ram_store import RamStore
-from hub_toolkit.memory.sqlite_store import SqliteStore
-from hub_toolkit.memory.state import Change
-from hub_toolkit.memory.store import MemoryStore
+from hub_toolkit.memory.state import Change, Session
+from hub_toolkit.memory.stores.ram_store import RamStore
+from hub_toolkit.memory.stores.sqlite_store import SqliteStore
+from hub_toolkit.memory.stores.store import MemoryStore
 from hub_toolkit.types import Message
 from tests.unit.memory.owner_chats import BREAD, POOL, TEAPOTS, chat, find, tell, texts
 
@@ -58,6 +59,27 @@ def test_a_chat_that_grew_is_read_on_from_where_it_ended(memory: PersonalMemory,
     grown = tell(memory, TEAPOTS, POOL, session=session)
     assert grown.num_read == 2
     assert memory.why(find(memory, "goggles")).checks[0].source.index == 4, "no index is given twice"
+
+
+def test_a_named_chat_edited_since_is_read_anew(memory: PersonalMemory) -> None:
+    tell(memory, TEAPOTS, BREAD, session="a")
+    assert tell(memory, TEAPOTS, BREAD, session="a").num_read == 0
+    assert tell(memory, POOL, BREAD, session="a").num_read == 4
+    assert "goggles" in texts(memory)
+    assert tell(memory, POOL, BREAD, session="a").num_read == 0
+
+
+def test_a_named_chat_of_which_only_the_end_is_given_is_not_lost(memory: PersonalMemory) -> None:
+    tell(memory, TEAPOTS, session="a")
+    assert tell(memory, POOL, session="a").num_read == 2
+    assert "goggles" in texts(memory)
+
+
+def test_sessions_from_before_contents_were_hashed_count_as_read() -> None:
+    ends = list(prefix_keys(chat(TEAPOTS, POOL)))
+    old = part_key("a", ends, 0, 2).partition("#")[0]
+    assert count_read([Session(old, 0, 2)], "a", ends) == 2
+    assert count_read([Session(old, 0, 2)], "b", ends) == 0
 
 
 def test_two_chats_with_the_same_greeting_are_two_chats(memory: PersonalMemory) -> None:

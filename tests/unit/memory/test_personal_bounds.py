@@ -10,9 +10,9 @@ import pytest
 
 from hub_toolkit.errors import BoundaryError, StoreError
 from hub_toolkit.memory.personal import PersonalMemory
-from hub_toolkit.memory.ram_store import RamStore
-from hub_toolkit.memory.sqlite_store import SqliteStore
-from hub_toolkit.memory.store import MemoryStore
+from hub_toolkit.memory.stores.ram_store import RamStore
+from hub_toolkit.memory.stores.sqlite_store import SqliteStore
+from hub_toolkit.memory.stores.store import MemoryStore
 from hub_toolkit.types import Message
 from tests.unit.memory.owner_chats import BREAD, POOL, TEAPOTS, everything, find, tell, texts
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.scripted_model import BEHAVIOURS, load_scripted
-from hub_toolkit.memory.agentic import AgenticBuilder
+from hub_toolkit.memory.builders.agentic import AgenticBuilder
 from hub_toolkit.memory.personal import PersonalMemory
-from hub_toolkit.memory.ram_store import RamStore
+from hub_toolkit.memory.stores.ram_store import RamStore
 from tests.unit.memory.owner_chats import BREAD, POOL, TEAPOTS, everything, tell, texts
 
 HEALTH = "I need insulin before every meal since my diabetes was found last spring."

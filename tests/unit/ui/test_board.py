@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import gradio as gr
 import pytest
 
+from hub_toolkit.errors import HubError
+from hub_toolkit.hub.leaderboard.store import BoardRepos
 from hub_toolkit.leaderboard.board import Board, open_board
 from hub_toolkit.leaderboard.flags import Flag
 from hub_toolkit.leaderboard.rank import Receipt, TableRow, make_table_row
 from hub_toolkit.leaderboard.score import score_submission
 from hub_toolkit.leaderboard.submission import read_submission
+from hub_toolkit.leaderboard.table_answers import compare_entries, marks_of, rows_of
+from personamem_ui import board_source
 from personamem_ui.board_format import defuse_cell, table_as_csv
 from personamem_ui.board_plots import render_plots
 from personamem_ui.board_render import render_age, render_table
-from personamem_ui.board_row import compare_entries, render_comparison, render_row, rows_of
+from personamem_ui.board_row import render_comparison, render_row
 from personamem_ui.board_source import NOT_SET_UP, BoardSource, Snapshot
+from personamem_ui.board_tab import BoardEvents, BoardTab
 from personamem_ui.board_view import View, column_choices, select_rows, size_class, table_rows
 from personamem_ui.published import load_published, render_published
 from tests.unit.ui.conftest import ATTACK
@@ -149,7 +158,10 @@ def test_the_age_of_the_data_and_the_error_are_said(rows: list[TableRow]) -> Non
 def test_nothing_that_others_wrote_becomes_markup(board: Board, rows: list[TableRow]) -> None:
     fields = ("name", "model", "submitter", "licence", "notes", "contact", "harness", "revision", "time", "url")
     bad = {**rows[0], **dict.fromkeys(fields, ATTACK), "flags": [ATTACK], "dispute": {"who": ATTACK, "reason": ATTACK}}
-    bad |= {"by_type": {ATTACK: {"value": 0.5, "low": 0.1, "high": 0.9, "n": 3}}, "verified": {ATTACK: ATTACK}}
+    bad |= {
+        "by_type": {ATTACK: {"value": 0.5, "low": 0.1, "high": 0.9, "n": 3}},
+        "verified": {"who": ATTACK, "gap": ATTACK},
+    }
     log = ({"submission": bad["submission"], "kind": ATTACK, "who": ATTACK, "time": ATTACK, "reason": ATTACK},)
     snapshot = Snapshot((bad, rows[1]), log, age_s=1.0, error=ATTACK)
     view = view_of(board, shown=("accuracy", "licence", "submitter", "time", f"type:{ATTACK}"))
@@ -168,13 +180,13 @@ def test_nothing_that_others_wrote_becomes_markup(board: Board, rows: list[Table
     assert "&lt;script&gt;" in page
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\n=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\n=1", "\uff1d1+1"])
 def test_a_cell_is_never_a_formula(text: str) -> None:
     assert defuse_cell(text) == f"'{text}"
 
 
 def test_the_download_holds_every_row_and_numbers_stay_numbers(rows: list[TableRow]) -> None:
-    bad = [{**row, "name": "=HYPERLINK(1)", "notes": 'a "quoted", note'} for row in rows]
+    bad = [{**row, "name": "=HYPERLINK(1)", "notes": 'a "quoted", note;=1+1'} for row in rows]
     found = list(csv.DictReader(io.StringIO(table_as_csv(bad))))
     assert [row["submission"] for row in found] == [row["submission"] for row in rows]
     assert {row["name"] for row in found} == {"'=HYPERLINK(1)"}
@@ -193,8 +205,36 @@ def test_a_comparison_from_the_table_is_that_of_the_scored_rows(board: Board, ro
 
 def test_rows_that_do_not_compare_say_why(board: Board, rows: list[TableRow]) -> None:
     assert "same questions" in render_comparison(rows[0], {**rows[1], "column": "x"}, (board,))
-    assert "no choices" in render_comparison({**rows[0], "choices": ""}, rows[1], (board,))
+    assert "holds no answers" in render_comparison({**rows[0], "choices": ""}, rows[1], (board,))
     assert "not open here" in render_comparison(*({**row, "column": "x"} for row in rows[:2]), (board,))
+
+
+def test_open_answers_compare_by_what_their_judges_said(board: Board, rows: list[TableRow]) -> None:
+    def judged(marks: str, judges: str = "j1, j2") -> TableRow:
+        name = f"Marked {marks[:4]}"
+        return {**rows[0], "task": "open", "choices": marks, "judges": judges, "name": name, "status": "scored"}
+
+    count = len(board.samples)
+    right, wrong, some = judged("1" * count), judged("0" * count), judged(("1!?0" * count)[:count])
+    assert compare_entries(wrong, right, (board,))["overall"]["difference"] == 1.0
+    statuses = [row.answer.status for row in rows_of(some, (board,))][:4]
+    assert statuses == ["scored", "failed", "unscored", "scored"]
+    assert marks_of(rows_of(some, (board,))) == some["choices"]
+    assert "is better than" in render_comparison(wrong, right, (board,))
+    assert "different judges" in render_comparison(wrong, judged("1" * count, "j3"), (board,))
+    waiting = {**right, "choices": "", "status": "pending_judges"}
+    assert "waits for judges" in render_comparison(wrong, waiting, (board,))
+
+
+def test_a_rerun_is_told_in_words_and_one_that_scored_less_verifies_nothing(board: Board, rows: list[TableRow]) -> None:
+    found = {"who": "maintainer", "rerun_accuracy": 0.61, "excess": 0.2, "gap": 0.055, "is_borne_out": True}
+    for tier, title in (("verified", "Verified by"), ("recomputed", "scored less")):
+        row = {**rows[0], "tier": tier, "verified": found}
+        page = render_row(row, BoardSource((board,)), Snapshot((row,)))
+        assert all(words in page for words in (title, "61.0 %", "+20.0 points", "+5.5 points", "maintainer"))
+        view = view_of(board, shown=("accuracy", "gap"))
+        assert "+5.5" in render_table(select_rows((row,), view), view, Snapshot((row,)))
+    assert "Not verified" in render_row(rows[0], BoardSource((board,)), Snapshot((rows[0],)))
 
 
 def test_published_figures_have_sources_and_stand_apart(board: Board, rows: list[TableRow]) -> None:
@@ -225,3 +265,48 @@ def test_a_thousand_rows_are_drawn_in_pieces(board: Board, rows: list[TableRow])
     assert html.count("<tr") == 51
     assert "Show 50 more" in html
     assert render_table(select_rows(many, view), replace(view, limit=1000), Snapshot(age_s=1.0)).count("<tr") == 1001
+
+
+def test_many_senders_share_a_pass_and_each_is_scored(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent, scored, passes = list[int](), set[int](), list[int]()
+
+    def process(*_: object) -> None:
+        seen = list(sent)
+        scored.update(seen)
+        passes.append(len(seen))
+
+    monkeypatch.setattr(board_source, "process_pending", process)
+    source = BoardSource((board,), cast(Any, object()), BoardRepos.of("personamem"))
+
+    def send(number: int) -> bool:
+        sent.append(number)
+        return source.work() is None and number in scored
+
+    with ThreadPoolExecutor(20) as pool:
+        with source._working:  # as if a pass were under way when they come
+            answers = pool.map(send, range(20))
+            time.sleep(0.3)
+        assert all(answers)
+    assert len(passes) < 10
+    monkeypatch.setattr(board_source, "process_pending", refuse)
+    assert source.work() == "no right to write"
+
+
+def refuse(*_: object) -> None:
+    raise HubError("no right to write")
+
+
+def test_an_open_page_follows_the_table_by_itself(board: Board, rows: list[TableRow]) -> None:
+    """Whatever says how old the table is also shows that table; what has not changed is not drawn again."""
+    shown = Snapshot(tuple(rows[:1]), age_s=9.0, sha="1" * 40)
+    source = BoardSource((board,))
+    source.read = lambda: shown  # type: ignore[method-assign]
+    tab = cast(BoardTab, SimpleNamespace(source=source, ticked=range(11)))
+    events, view = BoardEvents(tab), View(column=board.column)
+    first = asyncio.run(events.on_tick(view, ""))
+    assert len(first) == len(tab.ticked) and first[-1] == "1" * 40
+    assert rows[0]["name"] in first[2] and "svg" in first[-2]
+    again = asyncio.run(events.on_tick(view, first[-1]))
+    assert "less than a minute" in again[0] and all(value == gr.skip() for value in again[1:])
+    shown = Snapshot(tuple(rows), age_s=9.0, sha="2" * 40)
+    assert rows[1]["name"] in asyncio.run(events.on_tick(view, first[-1]))[2]

@@ -6,13 +6,16 @@ import asyncio
 import json
 import os
 import time
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from personamem_ui import request_body
+from personamem_ui import page_guard, request_body
+from personamem_ui.checking import PAGE_LIMITS
 from personamem_ui.limits import Rate, RateLimiter
+from personamem_ui.offered import Offered
 from personamem_ui.page_guard import PageGuard, sweep_uploads, visitor_address
 from personamem_ui.request_body import Body, BodyError, check_json
 
@@ -90,6 +93,66 @@ def test_a_large_body_is_refused_and_the_connection_closed() -> None:
     assert status == 413
 
 
+OFFERED = Offered({"compare": signature(lambda a, b=0: (a, b))}, frozenset({0, 3}))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("call/compare", {"data": ["x", "y"]}, 200),
+        ("call/compare/", {"data": ["x"]}, 422),
+        ("call/nosuch", {"data": []}, 404),
+        ("run/nosuch", {"data": []}, 404),
+        ("call/on_save", {"data": [], "fn_index": 3}, 404),
+        ("call/v2/compare", {"a": "x"}, 200),
+        ("call/v2/compare", {"c": "x"}, 422),
+        ("call/v2/nosuch", {}, 404),
+        ("queue/join", {"data": [], "fn_index": 3}, 200),
+        ("queue/join", {"data": [], "fn_index": 4}, 404),
+        ("queue/join", {"data": [], "fn_index": "3"}, 404),
+        ("queue/join", {"data": [], "fn_index": [3]}, 404),
+        ("run/predict", {"data": [], "fn_index": 0}, 200),
+        ("run/predict", {"data": []}, 404),
+        ("cancel", {"fn_index": 99}, 200),
+    ],
+)
+def test_what_is_not_offered_is_refused_with_a_reason(path: str, body: Any, status: int) -> None:
+    got, _, said = call(PageGuard(echo, offered=OFFERED), f"/gradio_api/{path}", json.dumps(body).encode())
+    assert got == status
+    assert status == 200 or "detail" in json.loads(said)
+
+
+def test_a_call_may_hold_what_the_form_takes_and_an_event_may_not() -> None:
+    body = b" " * (PAGE_LIMITS.size_bytes + 2**20)
+    assert call(PageGuard(echo), "/gradio_api/call/validate_submission", body)[0] == 200
+    assert call(PageGuard(echo), "/gradio_api/run/predict", body)[0] == 413
+    assert call(PageGuard(echo), "/gradio_api/call/validate_submission", b" " * (25 * 2**20))[0] == 413
+
+
+def test_all_requests_together_are_held_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_body, "BODIES_HELD_BYTES", 100)
+    guard = PageGuard(echo)
+    assert call(guard, "/gradio_api/queue/join", b" " * 101)[0] == 503
+    for _ in range(3):  # what was answered, or refused, is held no longer
+        assert call(guard, "/gradio_api/queue/join", b" " * 60)[0] == 200
+
+
+def test_the_pages_own_events_do_not_use_up_the_rate_of_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_guard, "CALLS", Rate(2, 0.001))
+    guard = PageGuard(echo)
+    assert [call(guard, "/gradio_api/run/predict", b"{}")[0] for _ in range(4)] == [200] * 4
+    assert [call(guard, "/gradio_api/call/x", b"{}")[0] for _ in range(4)] == [200, 200, 429, 429]
+
+
+def test_a_rush_waits_until_the_page_has_started() -> None:
+    guard = PageGuard(echo, is_starting=True)
+    assert call(guard, "/gradio_api/startup-events", method="GET")[0] == 200
+    status, headers, _ = call(guard, "/config", method="GET")
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert call(guard, "/", method="HEAD")[::2] == (200, b"")
+    assert call(guard, "/config", method="GET")[0] == 200
+
+
 def test_a_slow_body_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_body, "BODY_PAUSE_S", 0.05)
 
@@ -120,6 +183,8 @@ def test_rates_fill_again() -> None:
         ("10.0.0.1", "1.1.1.1, 8.8.8.8, 10.2.0.1", "8.8.8.8"),
         ("127.0.0.1", "", "127.0.0.1"),
         ("127.0.0.1", "nonsense", "127.0.0.1"),
+        ("10.0.0.1", "2a01:4f8:1:2:aaaa::1", "2a01:4f8:1:2::/64"),
+        ("2a01:4f8:1:2:bbbb::9", "", "2a01:4f8:1:2::/64"),
     ],
 )
 def test_whom_a_request_comes_from(peer: str, forwarded: str, expected: str) -> None:

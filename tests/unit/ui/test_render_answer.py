@@ -8,8 +8,8 @@ import pytest
 
 from hub_toolkit.data.terms import content_stems
 from hub_toolkit.data.tokens import EstimateCounter
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.memory.document import Bullet, MemoryDocument
-from hub_toolkit.memory.extractive import ExtractiveBuilder
 from hub_toolkit.settings import load_settings
 from personamem_ui.building import run_build
 from personamem_ui.personas import open_personas

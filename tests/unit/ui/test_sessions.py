@@ -10,13 +10,13 @@ import pytest
 
 from hub_toolkit.data.history import Chunk
 from hub_toolkit.data.tokens import EstimateCounter
-from hub_toolkit.memory.agentic import AgenticBuilder
+from hub_toolkit.memory.builders.agentic import AgenticBuilder
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.memory.document import MemoryDocument
-from hub_toolkit.memory.extractive import ExtractiveBuilder
 from hub_toolkit.models.fake import FakeModel
 from hub_toolkit.settings import load_settings
 from hub_toolkit.types import Message
-from personamem_ui.building import remember_said, run_build
+from personamem_ui.building import BROKEN_OFF, remember_said, run_build
 from personamem_ui.personas import open_personas
 from personamem_ui.sessions import Session
 from personamem_ui.uploads import chat_of
@@ -95,6 +95,30 @@ def test_stop_cancels_a_builder_that_waits() -> None:
     asyncio.run(go())
     assert builder.was_cancelled
     assert session.phase == "stopped"
+
+
+def test_a_reading_that_breaks_off_says_so_and_goes_on() -> None:
+    class Faulty(ExtractiveBuilder):
+        num_chunks = 0
+
+        async def update(self, document: MemoryDocument, chunk: Chunk) -> MemoryDocument:
+            self.num_chunks += 1
+            if self.num_chunks == 3:
+                raise IndexError("a fault that nobody foresaw")
+            return await super().update(document, chunk)
+
+    session, counter = session_of("5-32k"), EstimateCounter()
+
+    async def go() -> None:
+        async for _ in run_build(session, session.start_run(), Faulty(counter), counter, chunk_tokens=1_000):
+            pass
+
+    with pytest.raises(IndexError):
+        asyncio.run(go())
+    assert (session.phase, session.error, session.num_versions) == ("failed", BROKEN_OFF, 2)
+    assert session.can_edit and session.has_unread
+    asyncio.run(build(session))
+    assert session.phase == "done" and session.num_versions > 3
 
 
 def test_another_history_ends_the_build_of_the_last() -> None:

@@ -19,7 +19,7 @@ from hub_toolkit.evaluate.report import build_report
 from hub_toolkit.evaluate.run import Setup, run_evaluation
 from hub_toolkit.hub.cards.stats import SPLIT_KEYS, measure_dataset
 from hub_toolkit.hub.cards.stats_text import render_stats
-from hub_toolkit.memory.extractive import ExtractiveBuilder
+from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from tests.dataset_factory import make_row, write_dataset
 
 

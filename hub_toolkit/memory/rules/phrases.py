@@ -1,0 +1,154 @@
+"""Ways in which people word a rule: turned into plain words, or refused with what they may have meant."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from hub_toolkit.errors import BoundaryError
+from hub_toolkit.memory.rules.folding import fold
+from hub_toolkit.memory.state import Strictness
+
+_NEVER_PHRASES = (
+    r"\b(?:is|are|its|s)? ?(?:strictly )?(?:none of your (?:business|concern)|off[- ]limits|taboo|a no[- ]go|not your (?:business|concern)|nobodys business|(?:a )?private matter|between me and \w+)\b",
+    r"\b(?:is|are) (?:strictly |totally |absolutely )?(?:private|secret|confidential|personal|sensitive)$",
+    r"\bmust (?:stay|remain|be kept) (?:private|secret|confidential|out)\b",
+    r"\b(?:stays?|remains?) (?:with me|private|secret|between us|out of it|out)\b",
+    r"\b(?:out of (?:it|this|(?:your |the |my |our )?(?:memory|notes?|records?|files?|storage|history|logs?|profile)))$",
+    r"^(?:please )?keep (?=.*\b(?:to myself|private|secret|confidential)$)",
+    r"^(?:please )?(?:leave|keep) (?=.*\bout(?: of (?:it|this|that|(?:your |the |my |our )?(?:memory|notes?|records?|files?|storage|history|head|logs?|profile|chats?|mind)))?$)",
+    r"\b(?:must|should|shall|may|can) (?:never|not) be (?:stored|saved|kept|remembered|recorded|noted|written down|mentioned)\b",
+    r"\b(?:dont|do not) you dare(?: to)?\b",
+    r"^(?:bitte )?(?:vergiss|losche)(?: (?:alles|was))*(?: (?:uber|von|zu))?\b|^(?:s il te plait )?oublie[sz]?(?: tout)?(?: (?:sur|de|ce qui concerne))?\b",
+    r"^(?:por favor )?(?:olvida|borra|esquece|esqueca)(?:te)?(?: (?:todo|tudo))?(?: (?:sobre|de|lo de))?(?: a)?\b|^(?:per favore )?(?:dimentica|cancella)(?: tutto)?(?: (?:su|di|sulla|sul))?\b",
+    r"^(?:please )?(?:leave|keep|stay|steer|hands) (?:out|away|off|clear)(?: of| from)?\b",
+    r"^(?:please )?(?:forget|drop|delete|erase|wipe|remove)(?: (?:all|everything|anything|whatever|that|it|what))*(?: (?:about|on|from|of))?\b",
+    r"\b(?:id|i would) (?:rather|prefer) (?:you|that you|if you) (?:not|didnt|did not|never)\b",
+    r"\bi (?:dont|do not) (?:want|like|need)(?: you)?\b",
+)
+_ONLY_PHRASES = (
+    r"^(?:please )?(?:stick|limit(?: yourself)?|restrict(?: yourself)?|confine(?: yourself)?) to\b",
+    r"\bnothing else than\b",
+    r"\b(?:and |but |, )?(?:nothing (?:else|more)(?: at all| please)?|sonst nichts|nichts (?:anderes|sonst|weiter)|rien d autre|rien dautre|nada mas|nada mais|nient altro|nientaltro|niets anders)$",
+)
+_STRICTNESS = re.compile(
+    r"^\s*(?P<first>strictly|loosely|normally)\b[:,]?\s*|\s*[\[(,]\s*(?P<last>strict|strictly|loose|loosely|normal|normally)\s*[\])]?\s*$",
+    re.I,
+)
+_VAGUE = {
+    r"(?:anything |everything |all |nothing )?(?:personal|private|sensitive|intimate details|confidential)(?: (?:data|information|info|stuff|things|details|matters))?": "“never: health, location, finance, contact, family”, or “only hobbies and work”",
+    r"(?:anything|everything|all|nothing)(?: all)?": "“only hobbies” keeps little; to keep nothing, do not read chats into the memory",
+    r"(?:other )?(?:names?|peoples?)(?: (?:other )?(?:people|persons|friends|anyone|names?))?": "“entity:Anna” for one person, “never: family” for kin, “never: contact” for addresses",
+    r"(?:other|others|other people|third parties|other persons|anyone else|people)": "“never: family”, or “entity:Anna” for one person",
+    r"(?:numbers?|digits?|codes?|zahlen|nombres|numeros)": "“never keep numbers longer than 5 digits”, or “never: contact”",
+    r"(?:dates?|times?)": "“never: age” for birthdays, or “nothing from before 2024-01-01”",
+    r"(?:(?!phone|tel|mobile|card|account|passport)\w+ )?(?:ticket|order|case|invoice|reference|customer|tracking|serial|booking|contract|file|policy|member|account)? ?(?:ids?|identifiers?|numbers?|references?|tickets?|refs?)": "the form of one, such as “nothing like AB-1234” or “never: /AB-\\d+/”, or “never keep numbers longer than 5 digits”",
+    r"(?:my |the )?(?:childhood|youth|teenage years|teens|school years|school days|university years|student days|twenties|thirties|past)": "the years, such as “nothing from 1990-2005”, or “never: children”, “never: age”",
+    r"(?:my |the )?papers?(?: (?:or|and) status)?": "“never: ethnicity” (origin and immigration), or “never: legal”",
+    r"(?:only )?(?:(?:very|really|too) )?(?:public|important|useful|relevant|necessary|good|nice|positive|harmless|safe|non sensitive|bad|embarrassing|negative|weird|silly|wrong|controversial|boring|intimate)(?: (?:things?|stuff|facts?|information|data|details|moments|memories))?": "what it is about, such as “never: health, finance”, or “only hobbies and work”",
+    r"(?:gossip|nonsense|rubbish|secrets?)": "“never: family”, “never: sexuality”, or “entity:Anna”",
+}
+_SECRETS = re.compile(
+    r"\b(?:pass ?words?|pass ?codes?|pins?|api keys?|credit card numbers?|card numbers?|bank account numbers?|ibans?|passwort|passworter|mots? de passe|contrasenas?)\b"
+)
+_RELATIVE = re.compile(
+    r"\b(?:last|past|previous|this|current|next) (?:(?:\d+|two|three|four|five|few|couple of|several|ten) )?(?:years?|months?|weeks?|summer|winter|spring|autumn)\b"
+    r"|\b(?:older|newer|younger|longer) than (?:a|an|one|two|three|\d+) (?:years?|months?|weeks?|days?)\b|\b(?:a|\d+) (?:years?|months?|weeks?|days?) old\b|\bletztes jahr\b|\blast year s\b"
+)
+_CODE_FORM = re.compile(
+    r"(?:\b(?:that |which )?(?:looks?|looking|is|are)? ?(?:like|such as|e\.?g\.?|of the (?:form|kind)|in the (?:form|style) of|with the form|wie|comme|como|come|matching|match(?:es)?)|\()\s*[\"“„«'‘]?"
+    r"(?P<code>[A-Za-z]{1,10}(?:[-_ #/][A-Za-z]{1,10})?[-_#/]?\d{2,12}(?:[-_/.]\d{1,12})*)[\"”»'’]?\)?",
+    re.I,
+)
+_CODE_START = re.compile(
+    r"\b(?:that |which )?(?:start|begin)(?:s|ing)? with\s+[\"“'‘]?(?P<start>[A-Za-z]{2,10}[-_#/]?)(?![a-z])[\"”'’]?",
+    re.I,
+)
+_CODE_NOUNS = re.compile(
+    r"\b(?:tickets?|orders?|invoices?|cases?|bookings?|references?|refs?|projects?|serials?|jira|files?|codes?|ids?|identifiers?|strings?|numbers?|nummern?|n(?:ú|u)meros?|numeri)\b",
+    re.I,
+)
+_IN_LAW = re.compile(r"\b(?P<kin>mother|father|parents?|sister|brother|son|daughter)s?[- ]in[- ]law(?:['’]?s)?\b", re.I)
+_EX_PARTNER = re.compile(
+    r"\b(?:former|previous|ex)[- ](?:husband|wife|partner|girlfriend|boyfriend|spouse|fianc(?:é|e)e?)\b", re.I
+)
+
+
+def take_code_forms(text: str) -> tuple[list[str], str]:
+    """Return patterns for codes given by an example (`ticket ids like SUP-123`): any digits in their places; and the rest."""
+    forms = [
+        re.sub(r"\d+", lambda _: r"\d+", re.sub(r"[-/.#]", lambda m: re.escape(m.group()), found["code"]))
+        for found in _CODE_FORM.finditer(text)
+    ]
+    starts = [rf"(?i)\b{re.escape(found['start'])}\w+" for found in _CODE_START.finditer(text)]
+    if not forms and not starts:
+        return [], text
+    rest = _CODE_START.sub(" ", _CODE_FORM.sub(" ", text))
+    return [*(rf"(?i)\b{form}\b" for form in forms), *starts], _CODE_NOUNS.sub(" ", rest)
+
+
+def one_word_kin(text: str) -> str:
+    """Return a rule with a former partner called the ex, so that the present one is not meant, and in-laws quoted."""
+    return _IN_LAW.sub(r'"\g<kin>-in-law"', _EX_PARTNER.sub("ex", text))
+
+
+class Plain(NamedTuple):
+    """A rule's words with its idioms made plain; `effect` where an idiom says it; `strictness` where it is said."""
+
+    text: str
+    effect: str | None
+    strictness: Strictness | None
+
+
+def take_strictness(text: str) -> tuple[str, Strictness | None]:
+    """Return a rule's words without `strictly …` or `… (normal)`, and what they say."""
+    found = _STRICTNESS.search(text)
+    if not found:
+        return text, None
+    word = (found["first"] or found["last"]).lower()
+    return (text[: found.start()] + " " + text[found.end() :]).strip(), "strict" if word.startswith(
+        "strict"
+    ) else "normal"
+
+
+def plain_words(text: str) -> Plain:
+    """Return a rule with its idioms made plain."""
+    text, strictness = take_strictness(text)
+    folded = fold(text).replace("'", "").strip(" .!")
+    for effect, forms in (("never", _NEVER_PHRASES), ("only", _ONLY_PHRASES)):
+        for form in forms:
+            found = re.search(form, folded)
+            if found and found.group().strip():
+                return Plain(_without(text, found.group()), effect, strictness)
+    return Plain(text, None, strictness)
+
+
+def _without(text: str, phrase: str) -> str:
+    """Take a folded phrase out of a text as it was written: names keep their capitals."""
+    form = r"\W{1,3}".join("['’]?".join(map(re.escape, word)) for word in re.findall(r"\w+", phrase))
+    plain = re.sub(rf"\b{form}\b", " ", text, count=1, flags=re.I)
+    return plain if plain != text else fold(text).replace(phrase, " ", 1)
+
+
+def refuse_unclear(text: str, rest: str) -> None:
+    """Refuse words that can be read in several ways; `rest` is what stands behind never, only and keeping words.
+
+    Raises: BoundaryError: with the readings to choose from.
+    """
+    folded = fold(text)
+    if _RELATIVE.search(folded):
+        raise BoundaryError(
+            f"“{_found(_RELATIVE, folded)}” moves with the day; write a date: “nothing from before 2024-01-01”, “nothing from 2023”"
+        )
+    if _SECRETS.fullmatch(rest):
+        raise BoundaryError(
+            "passwords, keys, card and account numbers are never kept, with no rule needed; for other numbers write “never keep numbers longer than 5 digits”"
+        )
+    for form, readings in _VAGUE.items():
+        if re.fullmatch(form, rest):
+            raise BoundaryError(f"“{rest or text.strip()}” can mean many things; write one of: {readings}")
+
+
+def _found(form: re.Pattern[str], text: str) -> str:
+    found = form.search(text)
+    return found.group() if found else ""
