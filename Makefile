@@ -64,8 +64,10 @@ bench: .make/dev
 	@echo "== layouts of the published size on a Hub (4 minutes): benchmarks/hub_layout.py"
 	@$(PY) benchmarks/hub_layout.py
 	@if command -v chromium >/dev/null 2>&1; then \
-	  echo "== the page: benchmarks/page_paint.py"; $(PY) benchmarks/page_paint.py; \
-	else echo "no chromium: benchmarks/page_paint.py is left out"; fi
+	  for name in page_paint page_board page_load; do \
+	    echo "== the page: benchmarks/$$name.py"; $(PY) benchmarks/$$name.py || exit 1; \
+	  done; \
+	else echo "no chromium: benchmarks/page_*.py are left out"; fi
 	@if [ -d "$(DATA)/personamem_evo" ]; then \
 	  echo "== real history: benchmarks/memory_build.py"; \
 	  $(PY) benchmarks/memory_build.py --history $(DATA)/personamem_evo/histories/*persona20.json || exit 1; \

@@ -48,13 +48,16 @@ REPLY = "Going by what was said before, the reply that fits this person best is 
 def make_files(board: Board, *, is_plain: bool) -> tuple[bytes, bytes]:
     """Return a submission that is right in half of the rows."""
     source = random.Random(1)
+    personas = sorted({sample.persona_id for sample in board.samples})
+    others = dict(zip(personas, [*personas[1:], personas[0]], strict=True))
     lines = []
     for name, question in board.questions.items():
         letters = [question.gold if source.random() < share else source.choice("ABCD") for share in (0.5, 0, 0.2)]
         own, control, other = (f"{REPLY}\\boxed{{{letter}}}" for letter in letters)
         line: dict[str, Any] = {"sample_id": name, "output": own, "input_tokens": 2_100, "output_tokens": 30}
         if not is_plain:
-            line |= {"no_context_output": control, "other_output": other, "other_persona_id": 10**6}
+            whose = others[board.by_id[name].persona_id]
+            line |= {"no_context_output": control, "other_output": other, "other_persona_id": whose}
         lines.append(line)
     meta = {
         "name": "System",
@@ -110,7 +113,7 @@ def time_submission(board: Board, files: tuple[bytes, bytes], repeats: int) -> t
         "digest_s": median_s(lambda: submission.digest, repeats),
         "score_s": median_s(lambda: score_submission(submission, board), repeats),
         "score_cpu_s": median_s(lambda: score_submission(submission, board), repeats, time.process_time),
-        "rule_flags_s": median_s(lambda: find_rule_flags(scored.rows), repeats),
+        "rule_flags_s": median_s(lambda: find_rule_flags(scored.rows, scored.samples), repeats),
     }, row
 
 

@@ -87,7 +87,7 @@ def _score_row(board: Board, share: float, source: random.Random) -> TableRow:
     meta = {
         "name": "System",
         "model": "owner/model",
-        "revision": "0" * 40,
+        "revision": "1" * 40,
         "dataset": board.dataset,
         "dataset_revision": board.revision,
         "protocol": board.protocol.name,

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 class PageVisitor:

@@ -217,6 +217,7 @@ def save_final(recipe: Recipe, trainer: Any, extras: Extras, say: Say) -> int:
         trainer.save_model(str(staging))
         if not is_first:
             return 0
+        (staging / "training_args.bin").unlink(missing_ok=True)  # a pickle, which nobody should be sent
         if record is not None:
             record.save(staging)
         shutil.rmtree(folder, ignore_errors=True)

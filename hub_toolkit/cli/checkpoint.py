@@ -160,4 +160,5 @@ def _print_report(report: Any) -> None:
         click.echo(f"… and {len(report.problems) - _MAX_SHOWN} more: is this a checkpoint's folder?")
     size = f"{len(report.content)} files, {format_bytes(report.size_bytes)}, {report.num_parameters:,} parameters"
     click.echo(f"{report.kind}{f' of {report.base_model}' if report.base_model else ''}: {size}")
-    click.echo(f"{len(report.problems)} problems" if report.problems else "no problems")
+    num_problems = len(report.problems)
+    click.echo(f"{num_problems} problem{'s' if num_problems > 1 else ''}" if num_problems else "no problems")

@@ -14,6 +14,7 @@ from hub_toolkit.data.schema import CONTEXT_SIZES, SPLITS
 from hub_toolkit.evaluate.budget import Price, load_prices
 from hub_toolkit.evaluate.plan import LEXICAL, METHODS, TASKS, EvalConfig, protocol_defaults
 from hub_toolkit.hub.transfer.pull import name_dataset, open_dataset
+from hub_toolkit.memory.builders.embedding import EMBEDDERS
 from hub_toolkit.settings import load_settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -54,6 +55,9 @@ _ASKING = (
     click.option("--cap", "cap_tokens", type=click.IntRange(16), help=f"Of the memory. {_FROM_PROTOCOL}"),
     click.option("--chunk-tokens", type=click.IntRange(64), help=_FROM_PROTOCOL),
     click.option("--rag-tokens", type=click.IntRange(16), help=f"What --reader rag may add. {_FROM_PROTOCOL}"),
+    click.option(
+        "--rag-embed", type=click.Choice(EMBEDDERS), help="Rank by meaning beside BM25 too (rag). Default: none."
+    ),
     click.option("--persona-system", type=click.Choice(["drop", "keep"]), help=_FROM_PROTOCOL),
     click.option(
         "--truncate", type=click.Choice(TRUNCATIONS), help="What to do when a prompt is too long; else: an error."
@@ -68,7 +72,17 @@ _ASKING = (
 )
 _ASKED = (
     *("split", "protocol", "reader", "task", "method", "num_permutations", "model", "adapter", "builder", "external"),
-    *("context", "seed", "limit", "cap_tokens", "chunk_tokens", "rag_tokens", "persona_system", "truncate"),
+    *(
+        "context",
+        "seed",
+        "limit",
+        "cap_tokens",
+        "chunk_tokens",
+        "rag_tokens",
+        "rag_embed",
+        "persona_system",
+        "truncate",
+    ),
     *("reply_tokens", "is_counterfactual"),
 )
 

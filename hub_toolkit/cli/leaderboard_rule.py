@@ -84,17 +84,20 @@ def _ask(kind: str, submission: str, reason: str, options: dict[str, Any]) -> No
 @data_option
 @repos_option
 def verify(submission: str, run: Path, held_out: Path | None, **options: Any) -> None:
-    """Record a maintainer's rerun of SUBMISSION: how far the answers agree, and the gap on held-out personas."""
+    """Record a maintainer's rerun of SUBMISSION: how far the answers agree, and the gap on held-out personas.
+
+    Runs of open answers come judged (`personamem eval judge`), by the judges that the row names.
+    """
     from hub_toolkit.hub.deploy.space_rights import who_am_i
-    from hub_toolkit.hub.leaderboard.keeping import Rerun, verify_submission
+    from hub_toolkit.hub.leaderboard.verifying import Rerun, verify_submission
+    from hub_toolkit.leaderboard.rerun import describe_rerun
 
     board, repos = take_board(options), take_repos(options)
     api, _ = open_hub()
     rerun = Rerun(run, str(who_am_i(api, "verifying")["name"]), held_out)
     found = verify_submission(api, repos, [board], submission, rerun)
-    gap = f", held out {found['held_out_accuracy']:.1%}, gap {found['gap']:+.1%}" if found["gap"] is not None else ""
     what = "verified" if found["is_borne_out"] else "not verified, and flagged: the rerun scored less"
-    click.echo(f"{what}: rerun {found['rerun_accuracy']:.1%}, same choices {found['same_choices']:.1%}{gap}")
+    click.echo(f"{what}: {describe_rerun(found)}")
 
 
 @click.command("judge")

@@ -18,6 +18,7 @@ from hub_toolkit.cli.leaderboard_options import (
     take_repos,
 )
 from hub_toolkit.errors import SubmissionError
+from hub_toolkit.evaluate.record import RECORD_FILE
 from hub_toolkit.leaderboard.board import Board
 from hub_toolkit.leaderboard.export import export_run, render_template
 from hub_toolkit.leaderboard.meta import META_FILE, parse_meta
@@ -115,6 +116,8 @@ def _files_of(run: Path, board: Board, said: dict[str, Any]) -> tuple[bytes, byt
                 f"{run} holds a {META_FILE}: write {', '.join(given) or 'the control'} into its files"
             )
         return _read_files(run / PREDICTIONS_FILE, run / META_FILE)
+    if not (run / RECORD_FILE).is_file():
+        raise SubmissionError(f"{run}: holds neither {RECORD_FILE} nor both {PREDICTIONS_FILE} and {META_FILE}")
     missing = [f"--{name}" for name in ("name", "licence", "contact") if name not in given]
     if missing:
         raise click.UsageError(f"a run does not know {', '.join(missing)}; say it")
@@ -124,9 +127,10 @@ def _files_of(run: Path, board: Board, said: dict[str, Any]) -> tuple[bytes, byt
 
 
 def _read_files(predictions: Path, meta: Path) -> tuple[bytes, bytes]:
-    """Read the files, after a look at their sizes."""
-    size = predictions.stat().st_size
-    if size > SubmissionLimits().size_bytes:
-        raise SubmissionError(f"{predictions}: {size:,} bytes; at most {SubmissionLimits().size_bytes:,} are taken")
-    with meta.open("rb") as stream:
-        return predictions.read_bytes(), stream.read(2**20)
+    """Read the files, and no more of them than is taken: a device or a pipe tells no size."""
+    limit = SubmissionLimits().size_bytes
+    with predictions.open("rb") as lines, meta.open("rb") as fields:
+        files = lines.read(limit + 1), fields.read(2**20)
+    if len(files[0]) > limit:
+        raise SubmissionError(f"{predictions}: more than {limit:,} bytes; no more are taken (leave memories out)")
+    return files

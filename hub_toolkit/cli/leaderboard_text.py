@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub_toolkit.leaderboard.rank import TableRow
+from hub_toolkit.leaderboard.rerun import describe_rerun
 
 _FIGURES = {
     "accuracy": "accuracy",
@@ -45,7 +46,14 @@ def render_row(row: TableRow) -> str:
         lines += [f"  {title:<21} {_share(row, name)}" for name, title in _FIGURES.items()]
     counts = ", ".join(f"{row[f'num_{name}']} {name}" for name in ("scored", "unparsed", "failed", "unscored"))
     lines += [f"  rows                  {row['num_rows']} ({counts})"]
+    if row["judges"]:
+        agreement = f", agreement {row['agreement']:.2f}" if row["agreement"] is not None else ""
+        lines.append(f"  judges                {row['judges']}{agreement}")
+    if row["verified"]:
+        lines.append(f"  maintainers' rerun    {describe_rerun(row['verified'])}")
     lines += [f"  flag                  {flag}" for flag in row["flags"]]
+    if row["dispute"]:
+        lines.append(f"  disputed              by {row['dispute']['who']}: {row['dispute']['reason']}")
     return "\n".join(lines)
 
 

@@ -121,13 +121,14 @@ def parse_link(text: str) -> str:
     return text
 
 
-def parse_json(text: str, *, max_depth: int = MAX_JSON_DEPTH) -> Any:
-    """Parse strict JSON.
+def parse_json(text: str, *, max_depth: int = MAX_JSON_DEPTH, is_unique: bool = False) -> Any:
+    """Parse strict JSON; `is_unique` refuses a name that stands twice in one object.
 
     Raises: FieldError: broken, nested deeper than `max_depth`, with NaN or infinity, or with half a surrogate pair.
     """
+    hook = _refuse_doubles if is_unique else None
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_parse_finite)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_parse_finite, object_pairs_hook=hook)
     except RecursionError:
         raise FieldError(f"the JSON is nested too deeply; {max_depth} levels are allowed") from None
     except json.JSONDecodeError as error:
@@ -135,12 +136,20 @@ def parse_json(text: str, *, max_depth: int = MAX_JSON_DEPTH) -> Any:
         raise FieldError(f"broken JSON ({error.msg} at {place}); write it with a JSON library") from None
     except FieldError:
         raise
-    except ValueError as error:
-        raise FieldError(f"broken JSON ({error}); write it with a JSON library") from None
+    except ValueError:
+        raise FieldError("broken JSON (a number of thousands of digits); leave it out") from None
     check_depth(value, max_depth=max_depth)
     if "\\u" in text:
         check_decoded(json.dumps(value, ensure_ascii=False))
     return value
+
+
+def _refuse_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise FieldError(f"{excerpt(next(name for name in found if names.count(name) > 1))} stands twice; keep one")
+    return found
 
 
 def check_depth(value: object, *, max_depth: int) -> None:

@@ -24,6 +24,7 @@ _COMPARED = (
     "builder",
     "cap_tokens",
     "rag_tokens",
+    "rag_embed",
     "external",
     "context",
     "truncate",

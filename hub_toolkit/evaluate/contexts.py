@@ -22,6 +22,7 @@ from hub_toolkit.data.schema import History
 from hub_toolkit.data.tokens import TokenCounter
 from hub_toolkit.evaluate.memories import ExternalStore, MemoryStore
 from hub_toolkit.evaluate.plan import Ask, EvalConfig, history_link
+from hub_toolkit.memory.builders.embedding import load_embedder
 from hub_toolkit.memory.builders.passages import PassageIndex, cut_passages
 
 NUM_CACHED_HISTORIES = 32
@@ -46,6 +47,7 @@ class ContextSource:
         self.memories = memories
         self.externals = externals
         rules = load_protocol(config.protocol)
+        embedder = load_embedder(config.rag_embed) if config.rag_embed else None
 
         @lru_cache(maxsize=NUM_CACHED_HISTORIES)
         def load(link: str) -> History:
@@ -58,7 +60,7 @@ class ContextSource:
         @lru_cache(maxsize=NUM_CACHED_HISTORIES)
         def load_index(link: str) -> PassageIndex:
             passages = cut_passages(load(link), counter, passage_tokens=rules.rag.passage_tokens)
-            return PassageIndex(passages, k1=rules.rag.k1, b=rules.rag.b)
+            return PassageIndex(passages, k1=rules.rag.k1, b=rules.rag.b, embedder=embedder)
 
         self.load: Callable[[str], History] = load
         self._load_long = load_long

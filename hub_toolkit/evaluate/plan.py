@@ -16,6 +16,7 @@ from hub_toolkit.data.history import CHUNK_TOKENS, PersonaSystem
 from hub_toolkit.data.parse import history_path
 from hub_toolkit.data.schema import ContextSize, Sample, Split
 from hub_toolkit.errors import DataFormatError, PersonaMemError
+from hub_toolkit.memory.builders.embedding import EMBEDDERS
 from hub_toolkit.memory.document import DEFAULT_CAP_TOKENS
 
 LEXICAL = "lexical"
@@ -64,6 +65,7 @@ class EvalConfig:
     num_permutations: Literal[1, 4] = 1
     method: Method = "generate"
     rag_tokens: int = 2048
+    rag_embed: str | None = None
     external: str | None = None
     adapter: str | None = None
 
@@ -102,6 +104,7 @@ def protocol_defaults(protocol: str) -> dict[str, Any]:
         "persona_system": rules.context.persona_system,
         "reply_tokens": rules.generation.max_tokens,
         "rag_tokens": rules.rag.budget_tokens,
+        "rag_embed": None,
     }
 
 
@@ -129,6 +132,9 @@ def _contradictions(config: EvalConfig) -> dict[str, bool]:
             config.reader == "external"
         )
         != (config.external is not None),
+        "--rag-embed is of the reader `rag`": config.rag_embed is not None and config.reader != "rag",
+        f"{config.rag_embed!r} is no embedder: write {' or '.join(EMBEDDERS)}": config.rag_embed
+        not in (None, *EMBEDDERS),
     }
 
 

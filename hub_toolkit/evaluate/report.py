@@ -35,6 +35,10 @@ SLICES: dict[str, Callable[[Row], str]] = {
 """Source: protocol v1, breakdowns; secrets and context size are told apart elsewhere."""
 
 
+_UNJUDGED = "open answers are stored unscored: judges give their verdicts with `personamem eval judge`"
+_UNREADABLE = "the judges gave no verdict that could be read: look into judgements.jsonl, and judge with another model"
+
+
 def load_run(folder: Path) -> tuple[RunRecord, list[Row]]:
     """Read a complete run; open answers with what their judges said of them.
 
@@ -77,7 +81,7 @@ def build_report(folder: Path, *, no_context: Path | None = None, data: Path | N
         return {
             **report,
             "accuracy": None,
-            "note": "open answers are stored unscored: judges give their verdicts with `personamem eval judge`",
+            "note": _UNREADABLE if load_judge_record(folder) is not None else _UNJUDGED,
         }
     report["judges"] = _describe_judges(folder, rows) if record.config["task"] == "open" else None
     report["without_failed"] = _without_failed(record, rows)
@@ -130,6 +134,7 @@ def describe_run(record: RunRecord) -> dict[str, Any]:
         "builder": config["builder"] if reader == "memory" else None,
         "cap_tokens": config["cap_tokens"] if reader == "memory" else None,
         "rag_tokens": config.get("rag_tokens") if reader == "rag" else None,
+        "rag_embed": config.get("rag_embed"),
         "external": config.get("external"),
         "context": config["context"],
         "persona_system": record.persona_system,

@@ -42,6 +42,11 @@ class Board:
         return {sample.sample_id: sample for sample in self.samples}
 
     @cached_property
+    def persona_ids(self) -> frozenset[int]:
+        """Whose questions they are."""
+        return frozenset(sample.persona_id for sample in self.samples)
+
+    @cached_property
     def questions(self) -> dict[str, Question]:
         """Each question with its options in the order in which every system is shown them."""
         return {sample.sample_id: self.protocol.pose(sample, self.seed) for sample in self.samples}

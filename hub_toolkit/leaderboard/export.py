@@ -82,7 +82,7 @@ def describe_system(record: RunRecord, board: Board) -> dict[str, Any]:
     revision = record.model.get("revision")
     return {
         "name": None,
-        "model": OWN_MODEL + name if is_own else re.sub(r"^(?:hf|vllm)/", "", name),
+        "model": OWN_MODEL + name if is_own else re.sub(r"^(?:hf|vllm)/", "", name).partition("@")[0],
         "revision": f"toolkit:{revision}" if is_own else revision,
         "dataset": board.dataset,
         "dataset_revision": board.revision,

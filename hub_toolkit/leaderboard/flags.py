@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hub_toolkit.data.schema import Sample
 from hub_toolkit.evaluate.record import Row
 from hub_toolkit.leaderboard.board import Board
+from hub_toolkit.leaderboard.sketch import likeness, read_sketch
 
 RULE_SHARE = 0.97
 GOLD_SHARE = 0.99
 NEAR_COPY_SHARE = 0.98
 SAME_ERRORS_SHARE = 0.9
+NEAR_TEXT_SHARE = 0.7
+TEXT_SHARE = 0.5
+MIN_TEXT_CHARS = 20
 MIN_ROWS = 20
 MIN_ERRORS = 10
 """Two good systems agree because both are right: only that they err alike, and often enough, tells of a copy."""
@@ -26,6 +32,7 @@ NOT_REPRODUCED = "not_reproduced"
 
 NO_CHOICE = "-"
 Letters = NDArray[np.uint8]
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -41,10 +48,14 @@ class Flag:
 
 @dataclass(frozen=True)
 class Answers:
-    """What two submissions are compared by: `outputs` is the digest of the raw outputs, `choices` as `choices_of`."""
+    """What two submissions are compared by: `outputs` is the digest of the raw outputs, `choices` as `choices_of`.
+
+    `sketch` is that of open answers.
+    """
 
     outputs: str
     choices: str
+    sketch: str = ""
 
 
 def choices_of(rows: Sequence[Row]) -> str:
@@ -52,10 +63,15 @@ def choices_of(rows: Sequence[Row]) -> str:
     return "".join(row.answer.choice or NO_CHOICE for row in rows)
 
 
-def find_rule_flags(rows: Sequence[Row]) -> list[Flag]:
-    """Return the patterns that a submission shows by itself: a rule without reading, or the gold."""
-    if len(rows) < MIN_ROWS or any(row.options is None for row in rows):
+def find_rule_flags(rows: Sequence[Row], samples: Sequence[Sample]) -> list[Flag]:
+    """Return the patterns that a submission shows by itself: a rule without reading, or the gold.
+
+    `samples` are the rows' questions, in the same order.
+    """
+    if len(rows) < MIN_ROWS:
         return []
+    if any(row.options is None for row in rows):
+        return _text_flags(rows, samples)
     return [*_rule_flags(rows, choices_of(rows)), *_gold_flags(rows)]
 
 
@@ -97,6 +113,30 @@ def _gold_flags(rows: Sequence[Row]) -> list[Flag]:
     return flags
 
 
+def _text_flags(rows: Sequence[Row], samples: Sequence[Sample]) -> list[Flag]:
+    """Return whether open answers hold the texts of the options, which nobody was shown."""
+    pairs = [(_plain(row.answer.reply or ""), sample) for row, sample in zip(rows, samples, strict=True)]
+    texts: dict[str, list[tuple[str, Sequence[str]]]] = {
+        "repeats_gold_text": [(said, [sample.correct_answer]) for said, sample in pairs],
+        "repeats_option_text": [(said, sample.incorrect_answers) for said, sample in pairs],
+    }
+    flags = []
+    for name, asked in texts.items():
+        found = sum(any(_is_in(text, said) for text in known) for said, known in asked)
+        if found >= TEXT_SHARE * len(rows):
+            flags.append(Flag(name, f"{found} of {len(rows)} open answers hold such a text word for word"))
+    return flags
+
+
+def _is_in(text: str, said: str) -> bool:
+    wanted = _plain(text)
+    return len(wanted) >= MIN_TEXT_CHARS and wanted in said
+
+
+def _plain(text: str) -> str:
+    return " ".join(_WORD.findall(text.casefold()))
+
+
 def find_copy(own: Answers, other: Answers, gold: str, name: str) -> Flag | None:
     """Return how far a submission looks like a copy of the earlier one called `name`; None where it does not."""
     right = _letters(gold)
@@ -110,17 +150,21 @@ class _Prepared:
     answers: Answers
     letters: Letters
     wrong: NDArray[np.bool_] | None
+    hashes: frozenset[int]
 
     @classmethod
     def of(cls, answers: Answers, gold: Letters) -> _Prepared:
         letters = _letters(answers.choices)
         is_whole = len(letters) == len(gold) >= MIN_ROWS
-        return cls(answers, letters, letters != gold if is_whole else None)
+        return cls(answers, letters, letters != gold if is_whole else None, read_sketch(answers.sketch))
 
 
 def _find_copy(own: _Prepared, other: _Prepared, name: str) -> Flag | None:
     if own.answers.outputs and own.answers.outputs == other.answers.outputs:
         return Flag("same_outputs", f"the raw outputs are those of {name}, word for word")
+    share = likeness(own.hashes, other.hashes)
+    if share >= NEAR_TEXT_SHARE:
+        return Flag("near_copy", f"about {share:.0%} of the words are those of {name}, in their order")
     if own.wrong is None or other.wrong is None:
         return None
     if own.answers.choices == other.answers.choices:
@@ -169,7 +213,8 @@ def _order(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _answers(row: Mapping[str, Any]) -> Answers:
-    return Answers(row["outputs"], row.get("choices") or "" if row["task"] == "mcq" else "")
+    choices = row.get("choices") or "" if row["task"] == "mcq" else ""
+    return Answers(row["outputs"], choices, row.get("sketch") or "")
 
 
 def _letters(text: str) -> Letters:

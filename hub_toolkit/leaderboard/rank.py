@@ -10,7 +10,9 @@ from typing import Any, Literal
 from hub_toolkit.evaluate.record import STATUSES
 from hub_toolkit.leaderboard.board import Board
 from hub_toolkit.leaderboard.flags import Flag, choices_of
+from hub_toolkit.leaderboard.licences import name_licence
 from hub_toolkit.leaderboard.score import Scored, mean_tokens
+from hub_toolkit.leaderboard.sketch import sketch_texts
 from hub_toolkit.leaderboard.submission import Submission
 
 Tier = Literal["self_reported", "recomputed", "verified"]
@@ -39,14 +41,17 @@ def make_table_row(
 ) -> TableRow:
     """Return a submission as the flat row that the table and `load_dataset` hold: every row has every column."""
     meta, tokens = submission.meta, mean_tokens(submission.predictions)
+    is_open = meta.task == "open"
     row: TableRow = {
         "format_version": FORMAT_VERSION,
         "submission": submission.digest,
         "outputs": submission.outputs_digest,
+        "sketch": sketch_texts((p.sample_id, p.output or "") for p in submission.predictions) if is_open else "",
         "column": board.column,
         "ids_digest": board.ids_digest,
         "protocol_digest": board.protocol.digest,
         **vars(meta),
+        "licence": name_licence(meta.licence) or meta.licence,
         "submitter": receipt.submitter,
         "time": receipt.time,
         "way": receipt.way,
@@ -57,7 +62,7 @@ def make_table_row(
         "num_rows": len(scored.rows),
         **tokens,
         "flags": sorted(str(flag) for flag in flags),
-        "choices": choices_of(scored.rows) if meta.task == "mcq" else "",
+        "choices": "" if is_open else choices_of(scored.rows),
         "judges": None,
         "agreement": None,
         "verified": None,
@@ -97,7 +102,7 @@ _TEXTS = (
     *("submission", "outputs", "column", "ids_digest", "protocol_digest"),
     *("name", "model", "revision", "dataset", "dataset_revision", "protocol", "task", "context", "harness"),
     *("licence", "contact", "split", "url", "notes", "submitter", "time", "way", "tier", "status", "rows"),
-    *("choices", "judges", *TEXT_COLUMNS),
+    *("choices", "sketch", "judges", *TEXT_COLUMNS),
 )
 _FLOATS = (
     *("parameters_b", "cost_usd", "input_tokens", "output_tokens", "chance", "agreement"),

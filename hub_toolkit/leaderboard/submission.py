@@ -28,12 +28,21 @@ _FIELDS = (
     "error",
 )
 _HTML = re.compile(
-    r"<\s{0,4}/?\s{0,4}(?:script|iframe|img|svg|style|object|embed|link|meta|html|head|body|base|form|input|button|video|audio|"
-    r"source|canvas|math|template|frame|frameset|applet|marquee|a|div|span|table|p|br|h[1-6])\b[^<>]{0,200}>|<!--|<!doctype|"
-    r"javascript:|data:text/html",
+    r"</?(?:script|iframe|img|svg|style|object|embed|link|meta|html|head|body|base|form|input|button|video|audio|source|"
+    r"canvas|math|template|frame|frameset|applet|marquee|textarea|select|dialog|noscript|xmp|plaintext)\b"
+    r"(?:[^<>]{0,2000}>|\s+[a-z-]{1,40}\s{0,4}=|/|$)|"
+    r"</?(?:a|b|i|u|div|span|table|tr|td|th|ul|ol|li|p|br|hr|font|center|strong|em|h[1-6])(?:\s[^<>]{0,2000})?/?>|"
+    r"<[a-z][^<>]{0,200}\son[a-z]{3,20}\s{0,4}=|<!--|<!doctype|javascript:|data:text/html",
     re.I,
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
+_FORMS = (
+    (b"PK\x03\x04", "a ZIP archive; unpack it and send the file inside"),
+    (b"\x1f\x8b", "compressed (gzip); unpack it and send the file inside"),
+    (b"\xff\xfe", "UTF-16 or UTF-32; save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16; save it as UTF-8"),
+    (b"[", "no JSON object, it begins an array; write one object a line"),
+)
 
 
 @dataclass(frozen=True)
@@ -130,13 +139,12 @@ def read_predictions(data: bytes, board: Board, *, limits: SubmissionLimits) -> 
         raise SubmissionError(
             f"{PREDICTIONS_FILE}: {len(data):,} bytes; at most {limits.size_bytes:,} are taken (leave memories out)"
         )
+    check_form(data)
     found: dict[str, Prediction] = {}
     lines: dict[str, int] = {}
-    for number, line in _lines(data, limits, max_blank=len(board.by_id)):
-        prediction = _read_line(line, number, limits)
+    for number, line in _lines(data, max_blank=len(board.by_id)):
+        prediction = read_line(line, number, board, limits)
         name = prediction.sample_id
-        if name not in board.by_id:
-            raise _error(number, f"sample_id {name[:60]!r} is no question of this board; take the ids from its dataset")
         if name in found:
             raise _error(number, f"{name} was answered in line {lines[name]} already; keep one line a question")
         found[name], lines[name] = prediction, number
@@ -146,28 +154,66 @@ def read_predictions(data: bytes, board: Board, *, limits: SubmissionLimits) -> 
             f"{PREDICTIONS_FILE}: {len(missing):,} of {len(board.by_id):,} questions have no line, the first is "
             f"{missing[0]}; a question without a reply needs a line too: output null, and the error"
         )
+    if all(prediction.output is None for prediction in found.values()):
+        raise SubmissionError(f"{PREDICTIONS_FILE}: every output is null, so that nothing can be scored; run it again")
     return tuple(found[name] for name in board.by_id)
 
 
-def _lines(data: bytes, limits: SubmissionLimits, *, max_blank: int) -> Iterator[tuple[int, str]]:
+def check_form(data: bytes) -> None:
+    """Raises: SubmissionError: another kind of file, by how it begins."""
+    if not data:
+        raise SubmissionError(f"{PREDICTIONS_FILE}: is empty; write one line a question")
+    head = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
+    for beginning, message in _FORMS:
+        if head.startswith(beginning):
+            raise SubmissionError(f"{PREDICTIONS_FILE}, line 1: {message}")
+    if b"\0" in head:
+        raise SubmissionError(f"{PREDICTIONS_FILE}, line 1: holds zero bytes, as UTF-16 does; save it as UTF-8")
+
+
+def _lines(data: bytes, *, max_blank: int) -> Iterator[tuple[int, bytes]]:
     num_blank = 0
-    for number, raw in enumerate(io.BytesIO(data), 1):
-        if not raw.strip():
-            num_blank += 1
-            if num_blank > max_blank + 1:
-                raise _error(number, "more blank lines than questions; write one line a question")
+    for number, line in enumerate(io.BytesIO(data), 1):
+        if line.strip():
+            yield number, line
             continue
-        if len(raw) > 4 * limits.line_chars:
-            raise _error(number, f"{len(raw):,} bytes; a line holds at most {limits.line_chars:,} characters")
-        try:
-            yield number, raw.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise _error(number, f"no UTF-8 (byte {error.start + 1} of the line); save the file as UTF-8") from None
+        num_blank += 1
+        if num_blank > max_blank + 1:
+            raise _error(number, "more blank lines than questions; write one line a question")
 
 
-def _read_line(line: str, number: int, limits: SubmissionLimits) -> Prediction:
+def read_line(line: bytes, number: int, board: Board, limits: SubmissionLimits) -> Prediction:
+    """Read one line by itself.
+
+    Raises: SubmissionError: it is no prediction for a question of the board.
+    """
+    if len(line) > 4 * limits.line_chars:
+        raise _error(number, f"{len(line):,} bytes; a line holds at most {limits.line_chars:,} characters")
     try:
-        raw = parse_json(line, max_depth=4)
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise _error(number, f"no UTF-8 (byte {error.start + 1} of the line); save the file as UTF-8") from None
+    prediction = _parse_line(text, number, limits)
+    name = prediction.sample_id
+    if name not in board.by_id:
+        raise _error(number, f"sample_id {name[:60]!r} is no question of this board; take the ids from its dataset")
+    _check_other(prediction, number, board)
+    return prediction
+
+
+def _check_other(prediction: Prediction, number: int, board: Board) -> None:
+    """Raises: SubmissionError: an answer from another persona's history that does not say whose, or names no other."""
+    other = prediction.other_persona_id
+    if (prediction.other_output is None) != (other is None):
+        raise _error(number, "other_output and other_persona_id stand together; give both, or leave both out")
+    is_own = other == board.by_id[prediction.sample_id].persona_id
+    if other is not None and (is_own or other not in board.persona_ids):
+        raise _error(number, f"other_persona_id {other} is no other persona of this board; name whose history was read")
+
+
+def _parse_line(line: str, number: int, limits: SubmissionLimits) -> Prediction:
+    try:
+        raw = parse_json(line, max_depth=4, is_unique=True)
     except FieldError as error:
         raise _error(number, error.message) from None
     if not isinstance(raw, dict):
@@ -176,8 +222,10 @@ def _read_line(line: str, number: int, limits: SubmissionLimits) -> Prediction:
     unknown = sorted(raw.keys() - set(_FIELDS))
     if unknown:
         raise _error(number, f"unknown field {unknown[0][:40]!r}; the fields are {', '.join(_FIELDS)}")
-    if not isinstance(raw.get("sample_id"), str) or "output" not in raw:
+    if "sample_id" not in raw or "output" not in raw:
         raise _error(number, "sample_id or output is missing; both are needed (output may be null)")
+    if not isinstance(raw["sample_id"], str):
+        raise _error(number, "sample_id is no text; write the question's id as the dataset has it, in quotes")
     for name in ("output", "no_context_output", "other_output", "memory", "error"):
         _check_text(name, raw.get(name), number, limits)
     for name in ("input_tokens", "output_tokens", "other_persona_id"):

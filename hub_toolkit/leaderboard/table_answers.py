@@ -39,10 +39,11 @@ def rows_of(row: TableRow, boards: Sequence[Board]) -> list[Row]:
     """
     board = find_board(row["column"], boards)
     kept = row.get("choices") or ""
-    if len(kept) != len(board.samples):
-        why = "it waits for judges" if row["status"] == "pending_judges" else "the table holds no answers of it"
-        raise SubmissionError(f"{row['name']} cannot be compared: {why}")
     is_open = row["task"] == "open"
+    if len(kept) != len(board.samples):
+        is_waiting = row["status"] == "pending_judges" or (is_open and row["judges"] is None)
+        why = "it waits for judges" if is_waiting else "the table holds no answers of it"
+        raise SubmissionError(f"{row['name']} cannot be compared: {why}")
     context = "128k" if row["context"] == "128k" else board.context
     return [
         make_row(

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from hub_toolkit.data.terms import content_stems
+from hub_toolkit.memory.any_case import AnyCase
 from hub_toolkit.memory.document import Bullet, Origin, Owner
 from hub_toolkit.types import Message
 
@@ -31,19 +32,17 @@ _KIN = (
     r"grandmother|grandfather|grandma|grandpa|gran|flatmate|roommate|landlord|partner|wife|husband|son|daughter|kid|child|teammate|coach|client|customer|"
     r"nephew|niece|lodger|sister-in-law|brother-in-law|mother-in-law|father-in-law)"
 )
-_OTHERS = re.compile(
+_OTHERS = AnyCase(
     rf"^\W{{0,3}}(?:(?:also|and|but|so|because|since|well|actually),? )?(?:(?:the )?user(?:'s|’s)|my|our|his|her|their|an?|one of (?:my|the user(?:'s|’s)))"
     rf" (?:[\w-]{{1,20}} ){{0,2}}{_KIN}s?(?:'s|’s)?\b(?! and (?:I|me|the user)\b)",
-    re.I,
 )
 _SELF = re.compile(r"\b(?:I|I[’'](?:m|ve|d|ll)|me|mine|myself|we|We|us|ourselves)\b|\b(?:[Uu]ser|USER)\b(?![’']s)")
 _FIRST_PERSON = re.compile(
     r"\b(?:I|I[’'](?:m|ve|d|ll)|[Mm]y|me|[Mm]ine|myself|[Ww]e|[Ww]e[’'](?:re|ve|ll|d)|[Oo]ur|us)\b"
 )
-_TASK = re.compile(
+_TASK = AnyCase(
     r"^\W{0,3}(?:(?:also|now|and|then|please|ok|okay),? )?(?:give|make|help|show|tell|draft|write|rewrite|translate|explain|compare|list|suggest|recommend|"
     r"polish|shorten|tighten|what|which|how|where|when|who|why|is|are|does|do|can|could|would|should)\b|\?\s*$",
-    re.I,
 )
 
 _KIND_WORDS: tuple[tuple[str, str], ...] = (
@@ -84,7 +83,7 @@ _KIND_WORDS: tuple[tuple[str, str], ...] = (
         r"appreciat\w*|interested|crazy about|obsessed",
     ),
 )
-_KINDS = tuple((kind, re.compile(rf"\b(?:{words})\b", re.I)) for kind, words in _KIND_WORDS)
+_KINDS = tuple((kind, AnyCase(rf"\b(?:{words})\b")) for kind, words in _KIND_WORDS)
 _FIRM = {"sensitive": 2.0, "health": 1.5, "preference": 1.25}
 """Words of these kinds weigh more: `love` says more of what a bullet is than `again`."""
 
@@ -123,7 +122,12 @@ def classify(
 
 
 def _stands(span: str, message: Message) -> bool:
-    return " ".join(span.split()) in " ".join(message.text.split())
+    return " ".join(span.split()) in _in_one_line(message.text)
+
+
+@lru_cache(maxsize=64)
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _origin(bullet: Bullet, traits: _Traits, num_messages: int) -> Origin:
@@ -169,7 +173,7 @@ def _is_about_other(text: str) -> bool:
 
 def _kind_of(text: str) -> str:
     """Return the kind of which most words stand in a text; the earlier of the list where several are equal."""
-    scores = {kind: _FIRM.get(kind, 1.0) * len(pattern.findall(text)) for kind, pattern in _KINDS}
+    scores = {kind: _FIRM.get(kind, 1.0) * sum(1 for _ in pattern.finditer(text)) for kind, pattern in _KINDS}
     best = max(scores, key=lambda kind: scores[kind])
     return best if scores[best] else "fact"
 

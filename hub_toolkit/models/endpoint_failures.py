@@ -37,17 +37,20 @@ class BadReplyError(Exception):
 
 def classify(error: Exception, *, place: str, model: str, key: str) -> Failure:
     """Turn what the client raised into a failure; `key` is cut out wherever the server repeats it."""
+    from aiohttp import ClientError, ServerTimeoutError
     from openai import APIConnectionError, APIStatusError, APITimeoutError
 
     if isinstance(error, BadReplyError):
         return Failure(bad_reply(place, error.reason), is_transient=not error.is_lasting)
     detail = redact(_detail(error), key)
-    if isinstance(error, APITimeoutError | TimeoutError):
+    # What aiohttp could not connect to or was cut off from, the client calls a timeout.
+    is_cut = any(isinstance(e, ClientError) and not isinstance(e, ServerTimeoutError) for e in _causes(error))
+    if isinstance(error, APITimeoutError | TimeoutError) and not is_cut:
         remedy = "ask for less at once, or raise PERSONAMEM_TIMEOUT_S"
         return Failure(ProviderError(f"{place} did not answer in time: {remedy}", kind="timeout"), is_transient=True)
     if isinstance(error, APIStatusError):
         return _classify_status(error, f"{place} answered {error.status_code}", model=model, detail=detail)
-    if isinstance(error, APIConnectionError):
+    if is_cut or isinstance(error, APIConnectionError):
         message = f"{place} could not be reached ({detail}): start the server, or correct --base-url"
         return Failure(ProviderError(message, kind="refused"), is_transient=True)
     if isinstance(error, UnicodeEncodeError):

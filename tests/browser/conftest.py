@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.browser.axe import load_axe
-from tests.browser.watched import Watched
+from tests.browser.watched import WAIT_MS, Watched, wait_until_live
 from tests.conftest import require_extra
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +34,14 @@ BROWSER_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser stalls now and then on two busy cores: what fails here runs once more, and both runs are reported."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="session")
@@ -68,10 +76,10 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
         context = browser.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(WAIT_MS)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(url)
-        page.wait_for_selector("#pm-build")
+        wait_until_live(page)
         return page
 
     yield open_one
@@ -96,6 +104,16 @@ def watch(browser: Any) -> Iterator[Callable[..., Watched]]:
     yield open_one
     for one in opened:
         one.context.close()
+
+
+def end_process(process: subprocess.Popen[Any]) -> None:
+    """End a server; one that still talks to somebody is not waited for without end."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @contextmanager
@@ -123,8 +141,7 @@ def serve_page(cache: Path, *options: str, **settings: str) -> Iterator[str]:
         drain.start()
         yield f"http://127.0.0.1:{port}/"
     finally:
-        process.terminate()
-        process.wait(20)
+        end_process(process)
         if drain.ident is not None:
             drain.join(20)
         process.stdout.close()
@@ -153,6 +170,7 @@ class Endpoint(ThreadingHTTPServer):
         self.hold = threading.Event()
         self.release = threading.Event()
         self.asked = threading.Event()
+        self.num_held = 0
 
     def reply_to(self, text: str) -> str:
         if "Write the memory anew" in text:
@@ -165,9 +183,12 @@ class _Completions(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         raw = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        is_held = self.server.hold.is_set()
+        self.server.num_held += is_held
         self.server.asked.set()
-        if self.server.hold.is_set():
-            self.server.release.wait(60)
+        if is_held:
+            self.server.release.wait(200)
+            self.server.num_held -= 1
         text = self.server.reply_to("\n".join(m["content"] for m in raw["messages"]))
         base = {"id": "1", "created": 0, "model": raw["model"]}
         if raw.get("stream"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import json
 import subprocess
@@ -20,6 +19,7 @@ import pytest
 from hub_toolkit.leaderboard.board import Board, open_board
 from tests.browser.conftest import ROOT, serve_page
 from tests.browser.screenshots import keep_screenshot
+from tests.browser.watched import Watched, check_look
 from tests.conftest import require_extra
 from tests.hub_server import HubServer
 from tests.unit.ui.test_board import files_of
@@ -97,7 +97,7 @@ def test_an_honest_row_appears(board_url: str, board: Board, open_page: Callable
 
     page.goto(f"{board_url}?tab=leaderboard&submission={digest[:16]}")
     page.wait_for_selector(".pm-row >> text=carol (in a rehearsal")
-    assert page.locator("#pm-board-table tbody tr").count() == 2
+    page.wait_for_function("document.querySelectorAll('#pm-board-table tbody tr').length === 2")
     assert "not comparable" in page.inner_text("#pm-board-published").casefold()
     page.click("#pm-board-other input")
     page.keyboard.press("ArrowDown")
@@ -126,55 +126,100 @@ def test_programs_use_the_same_functions(board_url: str, board: Board) -> None:
     assert found["overall"]["difference"] == pytest.approx(weak["accuracy"] - good["accuracy"])
     assert client.predict(good["submission"], api_name="/submission_status")["status"] == "scored"
     assert client.predict("0" * 64, api_name="/submission_status")["status"] == "unknown"
-    predictions, meta = (part.decode() for part in files_of(board, share=0.5, seed=5, name="Not sent"))
+    predictions, meta = (part.decode() for part in files_of(board, share=0.5, seed=5, name="By a program"))
     assert client.predict(predictions, meta, api_name="/validate_submission")["is_acceptable"] is True
     scored = client.predict(predictions, meta, api_name="/score_predictions")
     assert scored["num_rows"] == len(board.samples)
     assert client.predict(api_name="/leaderboard")["num_rows"] == 2
     with pytest.raises(Exception, match="no digest"):
         client.predict("x", api_name="/submission_status")
+    with pytest.raises(Exception, match="write a name first"):
+        client.predict(predictions, meta, api_name="/submit")
+    sent = client.predict(predictions, meta, "erin", api_name="/submit")
+    assert sent["status"] == "received" and "is scored" in sent["note"]
+    with pytest.raises(Exception, match="only erin, who sent it"):
+        client.predict(sent["digest"], "not mine", "dave", api_name="/withdraw")
+    gone = client.predict(sent["digest"][:12], "sent twice", "erin", api_name="/withdraw")
+    assert (gone["status"], gone["reason"]) == ("withdrawn", "sent twice")
+    assert client.predict(api_name="/leaderboard")["num_rows"] == 2
 
 
-def test_the_documented_examples_run(board_url: str) -> None:
-    command = [sys.executable, str(EXAMPLES / "client.py"), board_url]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
-    assert "sourdough" in said
-    assert "Weak one" in said
-    script = ["bash", str(EXAMPLES / "http.sh")]
-    env = {"PAGE": board_url.rstrip("/"), "PATH": "/usr/bin:/bin", "NO_PROXY": "127.0.0.1"}
-    said = subprocess.run(script, capture_output=True, text=True, timeout=60, check=True, env=env).stdout
-    assert "event: complete" in said
-    assert "Weak one" in said
+def test_a_row_is_disputed_and_withdrawn_on_its_page(
+    board_url: str, board: Board, watch: Callable[..., Watched], axe: str
+) -> None:
+    """Nothing happens before the confirmation; the log then says who and why; only who sent a row withdraws it."""
+    files = (part.decode() for part in files_of(board, share=0.5, seed=6, name="Doubtful"))
+    digest = client_of(board_url).predict(*files, "frank", api_name="/submit")["digest"]
+    seen = watch(380, "dark")
+    seen.open(f"{board_url}?tab=leaderboard&submission={digest}")
+    page = seen.page
+    page.wait_for_selector(".pm-row h4:has-text('Doubtful')")
+    page.click("#pm-row-acts button >> nth=0")
+
+    def plan(act: str, *, who: str, reason: str, said: str) -> None:
+        page.fill("#pm-row-who :is(textarea, input)", who)
+        page.fill("#pm-row-reason :is(textarea, input)", reason)
+        page.click(f"#pm-row-{act}")
+        page.wait_for_selector(f"#pm-row-said [role=alert]:has-text('{said}')")
+
+    plan("dispute", who="dave", reason="<b>wrong</b>", said="markup")
+    plan("dispute", who="dave", reason="wrong figures", said="dave, “wrong figures”")
+    page.wait_for_selector("#pm-row-confirm", state="visible")
+    keep_screenshot(page, "leaderboard-dispute-dark-380")
+    check_look(page, axe, width=380, what="a dispute")
+    page.click("#pm-row-cancel")
+    page.wait_for_selector("#pm-row-confirm", state="hidden")
+    assert page.locator(".pm-row .pm-flag:has-text('disputed')").count() == 0
+    plan("dispute", who="dave", reason="wrong figures", said="dave, “wrong figures”")
+    page.click("#pm-row-confirm")
+    page.wait_for_selector(".pm-row .pm-alert:has-text('wrong figures (dave')")
+    page.click(".pm-row summary:has-text('Public log')")
+    page.wait_for_selector(".pm-row .pm-log li:has-text('disputed by dave: wrong figures')")
+    plan("withdraw", who="dave", reason="not mine", said="only frank, who sent it")
+    plan("withdraw", who="frank", reason="sent too early", said="Withdraw Doubtful?")
+    page.click("#pm-row-confirm")
+    page.wait_for_selector("#pm-row-said >> text=has left the table")
+    page.wait_for_selector(".pm-row", state="detached")
+    page.wait_for_function("document.querySelectorAll('#pm-board-table tbody tr').length === 2")
+    assert client_of(board_url).predict(digest, api_name="/submission_status")["status"] == "withdrawn"
+    assert seen.said == []
 
 
-def test_the_functions_are_tools_of_an_mcp_client(board_url: str) -> None:
+def test_the_documented_examples_run(board_url: str, tmp_path: Path) -> None:
+    """Those of the tab About and that of the documentation, as they stand, against the running page."""
     require_extra("space", importlib.util.find_spec("mcp") is not None, "no MCP: pip install 'gradio[mcp]'")
-    from mcp import ClientSession
-    from mcp.client.streamable_http import streamablehttp_client
+    written = (ROOT / "docs" / "page.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
+    (tmp_path / "written.py").write_text(written.replace("http://127.0.0.1:7860", board_url))
+    env = {"PAGE": board_url.rstrip("/"), "PATH": "/usr/bin:/bin", "NO_PROXY": "127.0.0.1"}
+    commands = {
+        "client": [sys.executable, str(EXAMPLES / "client.py"), board_url],
+        "mcp": [sys.executable, str(EXAMPLES / "mcp_client.py"), board_url],
+        "written": [sys.executable, str(tmp_path / "written.py")],
+        "http": ["bash", str(EXAMPLES / "http.sh")],
+    }
+    expected = {
+        "client": ("sourdough", "'kind': 'purged'", "## Rules", "Weak one"),
+        "mcp": ("sourdough", "Weak one"),
+        "written": ("sourdough",),
+        "http": ("event: complete", "Weak one", '"added": ["m1"]'),
+    }
 
-    async def ask() -> tuple[set[str], str]:
-        async with (
-            streamablehttp_client(f"{board_url}gradio_api/mcp/") as (read, write, _),
-            ClientSession(read, write) as session,
-        ):
-            await session.initialize()
-            tools = {tool.name for tool in (await session.list_tools()).tools}
-            name = next(tool for tool in tools if tool.endswith("leaderboard"))
-            result = await session.call_tool(name, {"limit": 5})
-            return tools, "".join(getattr(part, "text", "") for part in result.content)
+    def run(name: str) -> str:
+        own = {"env": env} if name == "http" else {}
+        return subprocess.run(commands[name], capture_output=True, text=True, timeout=120, check=True, **own).stdout
 
-    with ThreadPoolExecutor(1) as thread:  # the browser's event loop runs in this one
-        tools, said = thread.submit(asyncio.run, ask()).result(60)
-    for name in ("validate_submission", "compare", "build_memory", "answer_question"):
-        assert any(tool.endswith(name) for tool in tools)
-    assert "Weak one" in said
+    with ThreadPoolExecutor(len(commands)) as pool:
+        said = dict(zip(commands, pool.map(run, commands), strict=True))
+    assert {name: [one for one in parts if one not in said[name]] for name, parts in expected.items()} == {
+        name: [] for name in commands
+    }
 
 
 def test_the_webhook_wants_its_secret(board_url: str) -> None:
     def call(secret: str) -> int:
         request = Request(f"{board_url}webhook", b"{}", {"X-Webhook-Secret": secret}, method="POST")
         try:
-            with urlopen(request, timeout=20) as answer:
+            with urlopen(request, timeout=60) as answer:
                 return len(json.loads(answer.read())) and int(answer.status)
         except HTTPError as error:
             return error.code
@@ -201,7 +246,7 @@ def test_without_the_hub_the_last_good_copy_is_shown_with_its_age(
     page = open_page(board_url)
     page.goto(f"{board_url}?tab=leaderboard")
     page.wait_for_selector("#pm-board-table tbody tr")
-    for _ in range(20):  # a table that was read a moment ago is not read again
+    for _ in range(200):  # a table that was read a moment ago is not read again
         page.click("#pm-board-refresh")
         page.wait_for_timeout(500)
         if page.locator(".pm-age-row .pm-why").count():

@@ -6,7 +6,6 @@ import importlib.util
 import io
 import json
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
+from personamem_ui.limits import UPLOAD_BODY_BYTES
 from tests.browser.conftest import serve_page
+from tests.browser.watched import WAIT_MS, wait_until_live
 from tests.conftest import require_extra
 from tests.page_visitor import PageVisitor
 
@@ -165,7 +166,7 @@ def test_text_fields_of_the_submission_fetch_no_address(visitor: PageVisitor, tr
     buttons = [
         event
         for elem_id, number in visitor.numbers.items()
-        if visitor.config_type(number) == "button" and elem_id.startswith("pm-submit")
+        if visitor.config_type(number) == "button" and elem_id.startswith(("pm-submit", "pm-row"))
         for event in visitor.events(elem_id, "click")
     ]
     assert len(buttons) >= 3
@@ -243,13 +244,20 @@ def endless_json() -> Iterator[bytes]:
 def test_an_upload_without_end_is_cut_off(
     visitor: PageVisitor, path: str, body: Callable[[], Iterator[bytes]], kind: str
 ) -> None:
-    started = time.monotonic()
+    num_sent = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal num_sent
+        for part in body():
+            num_sent += len(part)
+            yield part
+
     try:
-        answer = visitor.client.post(path, content=body(), headers={"content-type": kind})
+        answer = visitor.client.post(path, content=counted(), headers={"content-type": kind})
         assert answer.status_code == 413
     except httpx.TransportError:
         pass  # the server hung up while this side was still sending
-    assert time.monotonic() - started < 20
+    assert num_sent < 2 * UPLOAD_BODY_BYTES
     assert visitor.client.get("config").status_code == 200
 
 
@@ -267,6 +275,21 @@ class _nothing:  # noqa: N801
     def __exit__(self, *_: object) -> None: ...
 
 
+def test_a_call_takes_no_memory_that_is_none(visitor: PageVisitor, trap: Trap) -> None:
+    """The API holds nothing between calls; what comes in as a memory is small, of a known shape, and no address."""
+    file = {"path": f"{trap.url}/x", "meta": {"_type": "gradio.FileData"}}
+    answer = visitor.client.post("gradio_api/call/v2/show", json={"memory": {"past": [file]}})
+    assert answer.status_code == 400 and trap.asked == []
+    for memory, said in (
+        ({"format": "personamem-memory", "format_version": 1, "memory": {}, "x": "x" * 2**21}, "longer than"),
+        ({"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "event: error"),
+        ({"format": "../../etc/passwd"}, "not a memory"),
+    ):
+        begun = visitor.client.post("gradio_api/call/v2/show", json={"memory": memory}).json()
+        told = visitor.client.get(f"gradio_api/call/show/{begun['event_id']}").text
+        assert said in told and "root:" not in told, told
+
+
 def test_bombs_are_refused_and_cost_nothing(visitor: PageVisitor, tmp_path: Path, cache: Path) -> None:
     """A ZIP that would be 512 MB, one with a way out of its folder, and JSON nested without end."""
     zeros = io.BytesIO()
@@ -282,10 +305,8 @@ def test_bombs_are_refused_and_cost_nothing(visitor: PageVisitor, tmp_path: Path
     bombs = {"bomb.zip": zeros.getvalue(), "outside.zip": outside.getvalue(), "deep.json": b"[" * 200_000}
     for name, raw in bombs.items():
         (tmp_path / name).write_bytes(raw)
-        started = time.monotonic()
         visitor.values[visitor.component("pm-upload")] = visitor.upload(tmp_path / name)
         visitor.fire("pm-upload", "upload")
-        assert time.monotonic() - started < 30, name
         assert "pm-alert" in visitor.values[visitor.component("pm-history")], name
     assert not Path("/tmp/personamem-escaped.json").exists()
     assert [p for p in (cache / "uploads").rglob("*") if p.is_file() and p.suffix in (".zip", ".json")] == []
@@ -314,9 +335,9 @@ def test_hostile_memory_stays_text_and_loads_nothing(probed: str, browser: Any, 
     context = browser.new_context()
     page, asked = context.new_page(), list[str]()
     page.on("request", lambda request: asked.append(request.url))
+    page.set_default_timeout(WAIT_MS)
     page.goto(probed)
-    page.wait_for_selector("#pm-build")
-    page.wait_for_timeout(800)
+    wait_until_live(page)
     contents = [f"I always bake my loaf number {i} on a Friday.\n\n{attack}" for i, attack in enumerate(ATTACKS)]
     contents.append(f"My favourite picture of a cat is ![cat]({trap.url}/cat.png) <img src={trap.url}/cat2.png>")
     messages = [
@@ -349,10 +370,11 @@ def test_rates_hold(probed: str) -> None:
     with httpx.Client(base_url=probed, trust_env=False, timeout=60) as client:
         refused = b"[" * 80 + b"]" * 80  # costs the server nothing, and counts as a call
 
-        def call(address: str = "8.8.4.4") -> httpx.Response:
-            return client.post("gradio_api/call/leaderboard", content=refused, headers={"x-forwarded-for": address})
+        def call(address: str = "8.8.4.4", name: str = "call/leaderboard") -> httpx.Response:
+            return client.post(f"gradio_api/{name}", content=refused, headers={"x-forwarded-for": address})
 
-        codes = [call().status_code for _ in range(400)]
+        ways = ("call/leaderboard", "call/remember", "call/v2/forget", "call/submit", "mcp/")  # all of one rate
+        codes = [call(name=ways[number % len(ways)]).status_code for number in range(400)]
         assert set(codes[:100]) == {400} and 429 in codes
         again = call()
         assert again.status_code == 429 and int(again.headers["retry-after"]) >= 1

@@ -25,7 +25,7 @@ def test_page_reads_from_a_rehearsed_release(browser: Any, open_page: Callable[.
         page.click("#pm-build")
         page.wait_for_selector("#pm-memory [data-bullet]")
         # Its rows are really submitted and scored beside the page, and appear without a hand being moved.
-        board.wait_for_function("document.querySelectorAll('#pm-board-table tbody tr').length === 7", timeout=90_000)
+        board.wait_for_function("document.querySelectorAll('#pm-board-table tbody tr').length === 7", timeout=240_000)
         table = board.inner_text("#pm-board-table")
         assert re.search(r"extractive memory\s+personamem/lexical\s+rehearsal\s+8\d\.\d %", table)
         assert table.count("recomputed") == table.count("rehearsal") == 7

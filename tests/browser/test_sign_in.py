@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.browser.conftest import ROOT
+from tests.browser.conftest import ROOT, end_process
+from tests.browser.watched import WAIT_MS, wait_until_live
 from tests.conftest import require_extra
 from tests.hub_server import HubServer, free_port
 from tests.oidc_provider import CLIENT, REPLY, SECRET, OidcProvider, serve_provider
@@ -55,7 +56,7 @@ def serve_space(folder: Path, **settings: str) -> Iterator[str]:
         )
     url = f"http://127.0.0.1:{port}/"
     try:
-        for _ in range(600):
+        for _ in range(1_500):
             assert process.poll() is None, log.read_text("utf-8", "replace")
             try:
                 httpx.get(f"{url}config", trust_env=False)
@@ -64,8 +65,7 @@ def serve_space(folder: Path, **settings: str) -> Iterator[str]:
                 time.sleep(0.1)
         yield url
     finally:
-        process.terminate()
-        process.wait(20)
+        end_process(process)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ class SignIn:
     """A browser that follows the sign-in from the page to the provider and back, with the cookie that it was given."""
 
     def __init__(self, space: str) -> None:
-        self.client = httpx.Client(base_url=space, trust_env=False)
+        self.client = httpx.Client(base_url=space, trust_env=False, timeout=60)
         self.cookie = ""
 
     def get(self, path: str) -> httpx.Response:
@@ -124,7 +124,7 @@ class SignIn:
     def agree(self, *, at: str = "login/huggingface") -> str:
         """Go to the provider; return the path at which it sends the visitor back to the Space."""
         away = self.get(at)
-        back = httpx.get(away.headers["location"], trust_env=False).headers["location"]
+        back = httpx.get(away.headers["location"], trust_env=False, timeout=60).headers["location"]
         parts = urlsplit(back)
         assert (parts.scheme, parts.netloc, parts.path) == ("https", HOST, "/login/callback")
         return f"{parts.path}?{parts.query}"
@@ -190,15 +190,15 @@ def test_a_browser_signs_in_and_asks_nobody_else(space: str, browser: Any) -> No
     page, said, asked = context.new_page(), list[str](), set[str]()
     page.on("console", lambda message: said.append(message.text))
     page.on("request", lambda request: asked.add(str(urlsplit(request.url).hostname)))
+    page.set_default_timeout(WAIT_MS)
     page.goto(space)
-    page.wait_for_selector("#pm-build")
-    page.wait_for_timeout(1_000)
+    wait_until_live(page)
     assert (said, asked - {"127.0.0.1"}) == ([], set())
 
     def end_tls(route: Any) -> None:
         """Follow the way over the provider, whose address for the way back has no server in a test."""
         away = route.fetch(max_redirects=0)
-        back = httpx.get(away.headers["location"], trust_env=False).headers["location"]
+        back = httpx.get(away.headers["location"], trust_env=False, timeout=60).headers["location"]
         headers = {"set-cookie": away.headers["set-cookie"], "location": back.replace(f"https://{HOST}/", space)}
         route.fulfill(status=302, headers=headers)
 
@@ -246,6 +246,25 @@ def test_a_memory_is_kept_in_the_visitors_own_private_dataset(
         assert "rye bread" not in nobody.seen_text
     with pytest.raises(RepositoryNotFoundError):
         HfApi(endpoint=hub.url, token="hf_bob").dataset_info("alice/personamem-memory")
+    check_nothing_kept(folder)
+
+
+def test_a_program_sends_in_the_name_of_the_cookie_and_another_sites_page_does_not(
+    space: str, sign_in: Callable[[], SignIn], folder: Path
+) -> None:
+    visit = sign_in()
+    visit.get(visit.agree())
+
+    def submit(**headers: str) -> str:
+        with httpx.Client(base_url=space, trust_env=False, headers=headers, timeout=60) as program:
+            sent = {"predictions": "", "meta": "", "name": "somebody"}
+            begun = program.post("gradio_api/call/v2/submit", json=sent).json()
+            return program.get(f"gradio_api/call/submit/{begun['event_id']}").text
+
+    assert "has no leaderboard" in submit(cookie=visit.cookie)  # it is known who sends; this page has no table
+    assert "sign in first" in submit()
+    for place in ("cross-site", "same-site"):
+        assert "sign in first" in submit(cookie=visit.cookie, **{"sec-fetch-site": place})
     check_nothing_kept(folder)
 
 

@@ -18,6 +18,18 @@ NO_RING = """() => {
 }"""
 
 
+WAIT_MS = 60_000
+"""How long a state is waited for before a test gives up: far more than a slow machine takes."""
+
+_MOVING = """() => document.getAnimations().every((one) => one.playState !== 'running'
+  || one.effect.getTiming().iterations === Infinity)"""
+
+
+def wait_until_live(page: Any) -> None:
+    """Wait until the page hears what is clicked, which it says itself."""
+    page.wait_for_selector("html[data-pm-live]", timeout=WAIT_MS)
+
+
 class Watched:
     """A page that notes what it said on its console and whom it asked."""
 
@@ -27,7 +39,7 @@ class Watched:
             viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
         )
         self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(WAIT_MS)
         self.said: list[str] = []
         self.hosts: set[str] = set()
         self.page.on("console", lambda m: self.said.append(m.text) if m.type in ("error", "warning") else None)
@@ -36,21 +48,17 @@ class Watched:
 
     def open(self, url: str) -> None:
         self.page.goto(url)
-        self.page.wait_for_selector("#pm-tabs [role=tab]")
-        self.page.wait_for_selector("#pm-build", state="attached")
+        wait_until_live(self.page)
 
     def turn_to(self, tab: str) -> None:
-        # The page may not listen yet when it is first seen.
-        for _ in range(20):
-            self.page.click(f"#pm-tab-{tab}-button")
-            if self.page.evaluate(SHOWN) == tab:
-                break
-            self.page.wait_for_timeout(100)
+        self.page.click(f"#pm-tab-{tab}-button")
+        self.page.wait_for_function(f"({SHOWN})() === {tab!r}")
         self.page.wait_for_selector(f"#pm-tab-{tab}", state="visible")
 
 
 def check_look(page: Any, axe: str, *, width: int, what: str) -> None:
     """Nothing sticks out, every control has a name, axe has no serious complaint."""
+    page.wait_for_function(_MOVING)  # what fades in has another contrast
     assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{what} sticks out"
     assert page.evaluate(UNNAMED) == [], f"{what} has controls without a name"
     assert find_serious(page, axe) == [], what

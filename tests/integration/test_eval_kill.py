@@ -68,7 +68,7 @@ def test_killed_at_every_event_of_start_and_end(tmp_path: Path, place: str) -> N
         assert results(out) == results(tmp_path / "alone")
 
 
-@pytest.mark.parametrize("model", ["lexical", "fake/hash"])
+@pytest.mark.parametrize("model", ["lexical", pytest.param("fake/hash", marks=pytest.mark.slow)])
 def test_command_killed_at_random_moments(tmp_path: Path, model: str) -> None:
     def command(out: Path) -> list[str]:
         options = ["--data", "mini", "--reader", "memory", "--model", model, "--counterfactual", "--concurrency", "3"]

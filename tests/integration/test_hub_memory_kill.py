@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tests.hub_server import HubServer
 
-ROUNDS = 100
+ROUNDS = 50
+"""The SQLite store is killed a hundred times; a round here is an interpreter of its own and many requests."""
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -113,7 +113,8 @@ def test_a_rerun_verifies_and_shows_the_gap(hub: HubServer, run: Path, tmp_path:
     said = call("leaderboard", "verify", row["submission"], "--run", str(run), "--held-out", str(held_out), *at)
     assert "same choices 100.0%" in said and "gap +" in said
     [row] = rows("verify")
-    assert row["tier"] == "verified" and row["verified"]["gap"] > 0.2 and row["verified"]["who"] == "alice"
+    assert row["tier"] == "verified" and row["verified"]["who"] == "alice"
+    assert 0 < row["verified"]["gap_low"] < row["verified"]["gap"] < row["verified"]["gap_high"]
 
 
 def test_a_rerun_that_scores_less_verifies_nothing(hub: HubServer, run: Path, tmp_path: Path) -> None:  # noqa: ARG001
@@ -161,7 +162,7 @@ def test_open_answers_are_judged(hub: HubServer, tmp_path: Path, monkeypatch: py
     at = board("judged")
     samples = mini_board().samples
     for name, every in (("half", 2), ("third", 3)):
-        lines = [
+        lines: list[dict[str, Any]] = [
             {"sample_id": sample.sample_id, "output": "Nothing of it." if place % every else sample.correct_answer}
             for place, sample in enumerate(samples)
         ]
@@ -186,6 +187,62 @@ def test_open_answers_are_judged(hub: HubServer, tmp_path: Path, monkeypatch: py
     assert "judged" in call("leaderboard", "show", "--log", *at)
     found = json.loads(call("leaderboard", "compare", *pair, "--json", *at))["overall"]
     assert found["difference"] == pytest.approx(half["accuracy"] - third["accuracy"]) and found["difference"] > 0.05
+    verify_judged(half["submission"], tmp_path / "verdicts-half", tmp_path, at)
+
+
+def verify_judged(digest: str, judged: Path, tmp_path: Path, at: tuple[str, ...]) -> None:
+    """Open answers are verified by a rerun that the same judges judged; one that broke verifies and accuses nobody."""
+    verify = ("leaderboard", "verify", digest, *at, "--run")
+    assert "holds what was sent" in call(*verify, str(judged), code=1)
+    again, worse, broken = (rerun_open(judged, tmp_path / name, **how) for name, how in OPEN_RERUNS.items())
+    assert "nobody judged its answers" in call(*verify, str(again), code=1)
+    for folder in (again, worse, broken):
+        call("eval", "judge", str(folder), "--model", "fake/judge", "--data", "mini")
+    assert "10 of 124 answers of the rerun failed" in call(*verify, str(broken), code=1)
+    held_out = rerun_open(judged, tmp_path / "held", prefix="private-")
+    (held_out / "judge.json").write_bytes((worse / "judge.json").read_bytes())
+    assert "have changed" in call(*verify, str(again), "--held-out", str(held_out), code=1)
+    assert "not verified" in call(*verify, str(worse))
+    assert [flag.partition(":")[0] for flag in find_row("judged", digest)["flags"]] == ["not_reproduced"]
+    assert "same verdicts 99.2%" in call(*verify, str(again))
+    row = find_row("judged", digest)
+    assert (row["tier"], row["flags"], row["verified"]["rerun_lost"]) == ("verified", [], 1)
+    assert row["verified"]["excess_low"] <= 0 <= row["verified"]["excess_high"]
+    assert "maintainers' rerun" in call("leaderboard", "show", digest, *at)
+    job = ("leaderboard", "judge", digest, *at, "--judge", "fake/judge", "--out")
+    call(*job, str(judged))
+    assert find_row("judged", digest)["tier"] == "verified"
+    call(*job, str(tmp_path / "one"), "--verdicts", "1")
+    assert (row := find_row("judged", digest))["tier"] == "recomputed" and row["judges"].endswith("num_verdicts 1")
+    assert "judged by fake/judge #1" in call(*verify, str(again), code=1)
+
+
+OPEN_RERUNS: dict[str, dict[str, Any]] = {
+    "again": {"num_wrong": 3},
+    "worse": {"num_wrong": 62},
+    "broken": {"num_failed": 10},
+}
+
+
+def rerun_open(judged: Path, folder: Path, *, num_wrong: int = 0, num_failed: int = 0, prefix: str = "") -> Path:
+    """Write judged answers as a run of one's own, not judged yet: the first ones changed, or failed."""
+    folder.mkdir()
+    lines = [json.loads(line) for line in (judged / "samples.jsonl").read_text("utf-8").splitlines()]
+    for number, line in enumerate(lines):
+        line["sample_id"] = prefix + line["sample_id"]
+        if number < num_failed:
+            line |= {"reply": None, "status": "failed", "error": "out of memory"}
+        elif 0 < number < num_wrong:
+            line |= {"reply": "Nothing of it."}
+    record = json.loads((judged / "run.json").read_text("utf-8"))
+    record["dataset"] = {"name": "mini", "split": "benchmark"}
+    (folder / "samples.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
+    (folder / "run.json").write_text(json.dumps(record), "utf-8")
+    return folder
+
+
+def find_row(name: str, digest: str) -> dict[str, Any]:
+    return next(row for row in rows(name) if row["submission"] == digest)
 
 
 def test_a_row_is_proposed_to_its_model(hub: HubServer, tmp_path: Path) -> None:
@@ -219,9 +276,16 @@ def test_what_is_wrong_is_said(tmp_path: Path, run: Path) -> None:
     assert "line 1: sample_id or output is missing" in call(
         "leaderboard", "validate", str(tmp_path / "p"), str(tmp_path / "m"), code=1
     )
+    endless = call("leaderboard", "validate", "/dev/zero", str(tmp_path / "m"), code=1)
+    assert "/dev/zero: more than 67,108,864 bytes" in endless
+    assert "holds neither run.json nor both" in call("leaderboard", "submit", str(tmp_path / "none"), code=1)
     assert "--name" in call("leaderboard", "submit", str(run), code=2)
     assert "dataset_revision" in call("leaderboard", "template")
     record = json.loads((run / "run.json").read_text("utf-8"))
+    record["model"] = {"name": f"hf/owner/name@{SHA}", "revision": SHA}
+    (tmp_path / "run.json").write_text(json.dumps(record), "utf-8")
+    (tmp_path / "samples.jsonl").write_bytes((run / "samples.jsonl").read_bytes())
+    assert f"owner/name at {SHA}" in call("leaderboard", "submit", str(tmp_path), *SAID, "--dry-run")
     record["seed"] = 1
     (tmp_path / "run.json").write_text(json.dumps(record), "utf-8")
     (tmp_path / "samples.jsonl").write_bytes((run / "samples.jsonl").read_bytes())

@@ -147,11 +147,16 @@ def test_a_broken_folder_is_refused_and_holds_nobody_up(api: HfApi, repos: Board
 
 def test_withdrawn_and_disputed_rows(api: HfApi, repos: BoardRepos) -> None:
     from hub_toolkit.hub.leaderboard.keeping import dispute_submission, settle_dispute, withdraw_submission
+    from hub_toolkit.hub.leaderboard.repo_cards import render_results_readme
 
     intake = open_intake(api, repos)
     one, two = (intake.receive(dump_lines(make_lines(guess(seed))), make_meta(), "bob").digest for seed in (1, 2))
     work(api, repos)
+    name, card = repos.results.repo_id, render_results_readme(repos.submissions)
+    old = card.replace(b"  - name: sketch\n    dtype: string\n", b"")
+    api.upload_file(path_or_fileobj=old, path_in_repo="README.md", repo_id=name, repo_type="dataset")
     dispute_submission(api, repos, two[:12], who="carol", reason="the model is another")
+    assert old != card == Path(api.hf_hub_download(name, "README.md", repo_type="dataset")).read_bytes()
     withdraw_submission(api, repos, one, who="bob", reason="a mistake")
     [row], log = read(api, repos)
     assert (row["submission"], row["status"], row["dispute"]["who"]) == (two, "disputed", "carol")

@@ -19,8 +19,8 @@ from hub_toolkit.memory.stores.sqlite_store import SqliteStore
 from tests.integration.mortal_memory_store import work
 
 NUM_KILLS = 100
-MAX_LIFE_S = 0.06
-"""How long a child writes at most; a change takes it about 5 ms."""
+MAX_LINES, MAX_LIFE_S = 8, 0.006
+"""How many lines a child is let write at least, and how long it lives after them; a change takes it about 5 ms."""
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,8 +79,8 @@ class Expected:
         return begun
 
 
-def run_and_kill(path: Path, seed: int, life_s: float) -> list[str]:
-    """Let a child write for so long, kill it, and return the lines that it finished."""
+def run_and_kill(path: Path, seed: int, *, num_lines: int, life_s: float) -> list[str]:
+    """Let a child write so many lines, and go on for so long; kill it, and return the lines that it finished."""
     reading, writing = os.pipe()
     child = os.fork()  # not a new interpreter: its start would take longer than its life
     if not child:
@@ -90,10 +90,11 @@ def run_and_kill(path: Path, seed: int, life_s: float) -> list[str]:
         finally:
             os._exit(1)
     os.close(writing)
-    time.sleep(life_s)
-    os.kill(child, signal.SIGKILL)
     with os.fdopen(reading) as lines:
-        text = lines.read()
+        text = "".join(lines.readline() for _ in range(num_lines))
+        time.sleep(life_s)
+        os.kill(child, signal.SIGKILL)
+        text += lines.read()
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
     whole, _, half = text.rpartition("\n")
@@ -134,7 +135,7 @@ def test_100_kills_lose_nothing_that_was_acknowledged(tmp_path: Path, record_pro
     path = tmp_path / "own" / "memories.db"
     chance, expected = random.Random(20261121), Expected()
     for seed in range(NUM_KILLS):
-        lines = run_and_kill(path, seed, chance.uniform(0, MAX_LIFE_S))
+        lines = run_and_kill(path, seed, num_lines=chance.randrange(MAX_LINES), life_s=chance.uniform(0, MAX_LIFE_S))
         begun = expected.note(lines)
         look(path, expected, begun)
     record_property("kills", NUM_KILLS)

@@ -91,7 +91,7 @@ def learn(folder: Path, model: Any, *, seed: int, is_control: bool = False) -> l
     return [float(entry[RIGHT]) for entry in trainer.state.log_history if RIGHT in entry]
 
 
-@pytest.mark.parametrize("seed", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_the_reward_rises_from_chance_to_nine_in_ten(tmp_path: Path, seed: int) -> None:
     model = cold_start(tmp_path / "sft", seed=seed)
     control = plain_copy(model)

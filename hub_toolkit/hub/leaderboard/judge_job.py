@@ -31,6 +31,7 @@ from hub_toolkit.judge.panel import Panel
 from hub_toolkit.leaderboard.board import Board
 from hub_toolkit.leaderboard.events import Event, make_event, utc_now
 from hub_toolkit.leaderboard.rank import TableRow, figure_columns
+from hub_toolkit.leaderboard.rerun import describe_panel, without_rerun
 from hub_toolkit.leaderboard.submission import Submission
 from hub_toolkit.leaderboard.table_answers import marks_of
 
@@ -76,10 +77,19 @@ async def judge_submission(
             raise SubmissionError(
                 f"{submission.digest[:12]} is not in the table; run `personamem leaderboard work` first"
             )
-        return [{**row, **columns} if row["submission"] == submission.digest else row for row in table], [event]
+        return [_with_verdicts(row, columns) if row["submission"] == submission.digest else row for row in table], [
+            event
+        ]
 
     change_table(api, repos, change, message=f"Judged {submission.digest[:12]}")
     return columns
+
+
+def _with_verdicts(row: TableRow, columns: TableRow) -> TableRow:
+    """Return a row as judged; a rerun counts no longer where other verdicts stand now, a dispute goes on."""
+    is_same = all(row[name] == columns[name] for name in ("judges", "choices"))
+    status = "disputed" if row["dispute"] else "scored"
+    return {**(row if is_same and row["verified"] else without_rerun(row)), **columns, "status": status}
 
 
 def _columns(rows: Sequence[Row], record: JudgeRecord) -> TableRow:
@@ -89,9 +99,7 @@ def _columns(rows: Sequence[Row], record: JudgeRecord) -> TableRow:
         **figure_columns(report),
         **{f"num_{status}": counts[status] for status in STATUSES},
         "rows": report["rows"],
-        "status": "scored",
-        "tier": "recomputed",
-        "judges": ", ".join(record.judges),
+        "judges": describe_panel(record),
         "agreement": (record.agreement or {}).get("alpha"),
         "choices": marks_of(rows),
     }

@@ -31,6 +31,7 @@ from hub_toolkit.hub.transfer.pull_fetch import fetch_file
 from hub_toolkit.leaderboard.board import Board
 from hub_toolkit.leaderboard.boards import read_for_boards
 from hub_toolkit.leaderboard.meta import MAX_META_BYTES, META_FILE
+from hub_toolkit.leaderboard.plain_text import is_invisible
 from hub_toolkit.leaderboard.rank import Receipt
 from hub_toolkit.leaderboard.submission import PREDICTIONS_FILE, SubmissionLimits
 
@@ -38,7 +39,10 @@ if TYPE_CHECKING:
     from huggingface_hub import Discussion, HfApi
 
 MAX_A_PASS = 50
-_NOTHING_NEW = f"Everything that it adds to `{FOLDER}/` is in the repo already: a submission is received once."
+_NOTHING_NEW = (
+    f"It adds nothing to `{FOLDER}/` that is not in the repo already: a submission is received once, and what was "
+    "received is never changed."
+)
 _REQUEST = re.compile(r"\s*(withdraw|dispute)\s+([0-9a-f]{6,64})\s*", re.I)
 
 
@@ -168,6 +172,4 @@ def _first_words(api: HfApi, ref: RepoRef, number: int) -> str:
     with hub_errors(f"read discussion {number} of {ref}"):
         details = api.get_discussion_details(ref.repo_id, number, repo_type=ref.repo_type)
     text = next((str(getattr(event, "content", "")) for event in details.events if event.type == "comment"), "")
-    return " ".join(
-        re.sub(r"[<>\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]", " ", text[:400]).split()
-    )
+    return " ".join("".join(" " if char in "<>" or is_invisible(char) else char for char in text[:400]).split())

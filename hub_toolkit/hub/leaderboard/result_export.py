@@ -58,6 +58,8 @@ def entry_of(row: TableRow, url: str) -> EvalEntry:
     if row["accuracy_low"] is not None:
         low, high = (_PERCENT * row[name] for name in ("accuracy_low", "accuracy_high"))
         parts.append(f"95 % interval {low:.2f} to {high:.2f}")
+    if row["judges"]:
+        parts.append(f"judged by {row['judges']}")
     parts.append(f"model revision {row['revision']}, submission {row['submission']}")
     return EvalEntry(
         dataset=Pin(row["dataset"], row["dataset_revision"]),

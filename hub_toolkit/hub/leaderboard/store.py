@@ -17,7 +17,7 @@ from hub_toolkit.hub.transfer.pull_fetch import fetch_file
 from hub_toolkit.hub.transfer.push_plan import LocalFile
 from hub_toolkit.leaderboard.events import Event, add_events, describe_next_day
 from hub_toolkit.leaderboard.meta import META_FILE
-from hub_toolkit.leaderboard.rank import Receipt, TableRow, decode_row, encode_row, rank_rows
+from hub_toolkit.leaderboard.rank import COLUMNS, Receipt, TableRow, decode_row, encode_row, rank_rows
 from hub_toolkit.leaderboard.submission import PREDICTIONS_FILE
 
 if TYPE_CHECKING:
@@ -195,11 +195,20 @@ def change_table(api: HfApi, repos: BoardRepos, change: Change, *, message: str)
     def build(tree: RemoteTree) -> tuple[list[LocalFile], list[str]]:
         table, log = _read_both(api, repos, tree)
         rows, events = change(table, log)
-        files = [] if CARD_FILE in tree.files else [LocalFile(CARD_FILE, render_results_readme(repos.submissions))]
+        is_stated = _states_columns(api, repos, tree)
+        files = [] if is_stated else [LocalFile(CARD_FILE, render_results_readme(repos.submissions))]
         encoded = [encode_row(row) for row in rank_rows(rows)]
         return [*files, _lines_file(TABLE_FILE, encoded), _lines_file(LOG_FILE, add_events(log, events))], []
 
     return commit_files(api, repos.results, build, message=message[:200], options=_OPEN)
+
+
+def _states_columns(api: HfApi, repos: BoardRepos, tree: RemoteTree) -> bool:
+    """Whether the results' card names every column: `load_dataset` refuses a table that has others."""
+    if CARD_FILE not in tree.files:
+        return False
+    lines = set(fetch_file(api, repos.results, tree, CARD_FILE).read_text("utf-8").split("\n"))
+    return all(f"  - name: {name}" in lines for name in COLUMNS)
 
 
 def read_results(api: HfApi, repos: BoardRepos) -> tuple[RemoteTree, list[TableRow], list[Event]]:

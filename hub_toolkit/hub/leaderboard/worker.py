@@ -130,7 +130,7 @@ def score_sent(sent: Sent, boards: Sequence[Board]) -> tuple[Board, TableRow]:
     if submission.digest != sent.digest:
         raise SubmissionError("the folder's name is not the digest of what it holds")
     scored = score_submission(submission, board)
-    return board, make_table_row(submission, scored, board, sent.receipt, find_rule_flags(scored.rows))
+    return board, make_table_row(submission, scored, board, sent.receipt, find_rule_flags(scored.rows, scored.samples))
 
 
 def preview_row(predictions: bytes, meta: bytes, boards: Sequence[Board], *, submitter: str = "you") -> TableRow:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from hub_toolkit.data.history import Chunk
@@ -60,6 +61,7 @@ class AgenticBuilder:
         self.cap_tokens = cap_tokens
         self.refuse_unsupported = refuse_unsupported
         self._usage = Usage()
+        self._secrets = _KnownSecrets()
 
     @property
     def usage(self) -> Usage:
@@ -88,16 +90,51 @@ class AgenticBuilder:
             fault = (
                 f"messages up to {read - 1}: a reply of {size:,} characters has no bullets; kept the memory as it was"
             )
-            kept = _described(_keep_boundary(document, list(document.bullets), chunk), chunk)
+            kept = _described(self._keep_boundary(document, list(document.bullets), chunk), chunk)
             return replace(kept, faults=(*kept.faults, fault))
-        texts = _user_texts(chunk)
-        bullets = [_reconcile(line, document.bullets, texts) for line in lines]
+        sources = _Sources(document.bullets, chunk)
+        bullets = [sources.reconcile(line) for line in lines]
         numbered = number_bullets(document, _unique(bullets))
         # The user's word goes above the model's first: what the chunk asks to forget then takes both.
         written = protect(document, numbered, self.model.counter)
-        clean = _described(_keep_boundary(written, list(written.bullets), chunk), chunk)
+        clean = _described(self._keep_boundary(written, list(written.bullets), chunk), chunk)
         supported = drop_unsupported(clean) if self.refuse_unsupported else clean
         return supported.enforce_cap(self.model.counter)
+
+    def _keep_boundary(self, document: MemoryDocument, bullets: list[Bullet], chunk: Chunk) -> MemoryDocument:
+        """Whatever the model wrote: no secret, and nothing that the user asked to forget."""
+        forgotten = document.forgotten
+        for place in range(len(chunk.messages)):
+            after_wish = forget_at(bullets, forgotten, chunk, place)
+            if after_wish is not None:
+                bullets, forgotten = after_wish
+        is_secret = self._secrets.begin()
+        kept = []
+        for bullet in bullets:
+            if is_secret(bullet.text) or is_forgotten(bullet.text, forgotten):
+                continue
+            sources = tuple(s for s in bullet.sources if not is_secret(s.span) and not is_forgotten(s.span, forgotten))
+            kept.append(replace(bullet, sources=sources))
+        return replace(document, bullets=tuple(kept), forgotten=forgotten)
+
+
+class _KnownSecrets:
+    """What was found out about the texts of one memory: from one update to the next few of them change."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bool] = {}
+
+    def begin(self) -> Callable[[str], bool]:
+        """Return what tells whether a text holds a secret, for one update."""
+        before, self._known = self._known, {}
+
+        def is_secret(text: str) -> bool:
+            if text not in self._known:
+                found = before.get(text)
+                self._known[text] = has_secret(text) if found is None else found
+            return self._known[text]
+
+        return is_secret
 
 
 def _render_memory(document: MemoryDocument) -> str:
@@ -130,18 +167,6 @@ def _share(a: frozenset[str], b: frozenset[str]) -> float:
     return len(a & b) / max(1, min(len(a), len(b)))
 
 
-def _previous(line: _Line, bullets: Sequence[Bullet]) -> Bullet | None:
-    """Return the bullet that a line continues: by its id, else by its words."""
-    by_id = {b.id: b for b in bullets}
-    if line.bullet_id in by_id:
-        return by_id[line.bullet_id]
-    stems = frozenset(content_stems(line.text))
-    best = max(bullets, key=lambda b: _share(stems, frozenset(content_stems(b.text))), default=None)
-    if best and _share(stems, frozenset(content_stems(best.text))) >= SAME_BULLET_SHARE:
-        return best
-    return None
-
-
 def _user_texts(chunk: Chunk) -> dict[int, str]:
     """Return what the user wrote, by index: nobody else's words bear out a bullet. Pieces of one message are joined."""
     texts: dict[int, str] = {}
@@ -151,30 +176,63 @@ def _user_texts(chunk: Chunk) -> dict[int, str]:
     return texts
 
 
-def _support(text: str, message: str, index: int) -> tuple[int, Source | None]:
-    """Return how many content words a message's best sentence shares with a bullet, and that sentence if it bears out."""
-    stems = frozenset(content_stems(text))
-    sentences = [sentence for sentence in split_sentences(message) if is_quotable(sentence)]
-    best = max(sentences, key=lambda s: len(stems & set(content_stems(s))), default="")
-    source = Source(index, best)
-    is_support = check_support(Bullet("", text, (source,)))
-    return len(stems & set(content_stems(best))), source if is_support else None
+@dataclass(frozen=True)
+class _Quote:
+    """The sentence of a user's message that shares most words with a bullet, and how many."""
+
+    index: int
+    sentence: str
+    num_shared: int
+
+    def as_source(self, text: str) -> Source | None:
+        """Return the sentence as a source of a bullet that it bears out."""
+        source = Source(self.index, self.sentence)
+        return source if check_support(Bullet("", text, (source,))) else None
 
 
-def _reconcile(line: _Line, bullets: Sequence[Bullet], texts: Mapping[int, str]) -> Bullet:
-    """Give a line its id and its sources: cited messages that really share words with it, newest first."""
-    previous = _previous(line, bullets)
-    found = [_support(line.text, texts[i], i) for i in line.cited if i in texts]
-    if not any(source for _, source in found) and previous is None:
-        best = max((_support(line.text, m, i) for i, m in texts.items()), key=lambda pair: pair[0], default=(0, None))
-        found = [best] if best[0] >= 2 else []
-    sources = [source for _, source in sorted(found, key=lambda pair: -pair[0]) if source]
-    if previous is None:
-        return Bullet("", line.text, tuple(sources[:MAX_SOURCES]))
-    known = {s.index for s in sources}
-    sources += [s for s in previous.sources if s.index not in known]
-    bullet = replace(previous, text=line.text, sources=tuple(sources[:MAX_SOURCES]))
-    return bullet if line.text == previous.text else replace(bullet, author="model", is_pinned=False)
+class _Sources:
+    """What the lines of one reply may rest on: the bullets before it, and what users wrote in its chunk."""
+
+    def __init__(self, bullets: Sequence[Bullet], chunk: Chunk) -> None:
+        self._by_id = {bullet.id: bullet for bullet in bullets}
+        self._stems = [(frozenset(content_stems(bullet.text)), bullet) for bullet in bullets]
+        self._texts = _user_texts(chunk)
+        self._sentences: dict[int, list[tuple[frozenset[str], str]]] = {}
+
+    def reconcile(self, line: _Line) -> Bullet:
+        """Give a line its id and its sources: cited messages that really share words with it, newest first."""
+        stems = frozenset(content_stems(line.text))
+        previous = self._previous(line, stems)
+        quotes = [self._quote(index, stems) for index in line.cited if index in self._texts]
+        found = [(quote.num_shared, quote.as_source(line.text)) for quote in quotes]
+        if not any(source for _, source in found) and previous is None:
+            best = max((self._quote(i, stems) for i in self._texts), key=lambda quote: quote.num_shared, default=None)
+            found = [(best.num_shared, best.as_source(line.text))] if best and best.num_shared >= 2 else []
+        sources = [source for _, source in sorted(found, key=lambda pair: -pair[0]) if source]
+        if previous is None:
+            return Bullet("", line.text, tuple(sources[:MAX_SOURCES]))
+        known = {s.index for s in sources}
+        sources += [s for s in previous.sources if s.index not in known]
+        bullet = replace(previous, text=line.text, sources=tuple(sources[:MAX_SOURCES]))
+        return bullet if line.text == previous.text else replace(bullet, author="model", is_pinned=False)
+
+    def _previous(self, line: _Line, stems: frozenset[str]) -> Bullet | None:
+        """Return the bullet that a line continues: by its id, else by its words."""
+        if line.bullet_id in self._by_id:
+            return self._by_id[line.bullet_id]
+        share, best = max(
+            ((_share(stems, known), b) for known, b in self._stems), key=lambda p: p[0], default=(0, None)
+        )
+        return best if share >= SAME_BULLET_SHARE else None
+
+    def _quote(self, index: int, stems: frozenset[str]) -> _Quote:
+        """Return a message's best sentence, the first of several; an empty one where none may be cited."""
+        if index not in self._sentences:
+            sentences = filter(is_quotable, split_sentences(self._texts[index]))
+            self._sentences[index] = [(frozenset(content_stems(sentence)), sentence) for sentence in sentences]
+        known = ((len(stems & said), sentence) for said, sentence in self._sentences[index])
+        num_shared, sentence = max(known, key=lambda pair: pair[0], default=(0, ""))
+        return _Quote(index, sentence, num_shared)
 
 
 def _unique(bullets: Sequence[Bullet]) -> list[Bullet]:
@@ -191,23 +249,7 @@ def _unique(bullets: Sequence[Bullet]) -> list[Bullet]:
 
 def _described(document: MemoryDocument, chunk: Chunk) -> MemoryDocument:
     """Return the document with each bullet's kind, owner, origin and confidence."""
-    messages = dict(zip(chunk.indices, chunk.messages, strict=True))
-    whole = {i: message for i, message in messages.items() if chunk.indices.count(i) == 1}
+    num_pieces = Counter(chunk.indices)
+    whole = {i: message for message, i in zip(chunk.messages, chunk.indices, strict=True) if num_pieces[i] == 1}
     bullets = tuple(classify(b, whole, read_messages=document.read_messages) for b in document.bullets)
     return replace(document, bullets=bullets)
-
-
-def _keep_boundary(document: MemoryDocument, bullets: list[Bullet], chunk: Chunk) -> MemoryDocument:
-    """Whatever the model wrote: no secret, and nothing that the user asked to forget."""
-    forgotten = document.forgotten
-    for place in range(len(chunk.messages)):
-        after_wish = forget_at(bullets, forgotten, chunk, place)
-        if after_wish is not None:
-            bullets, forgotten = after_wish
-    kept = []
-    for bullet in bullets:
-        if has_secret(bullet.text) or is_forgotten(bullet.text, forgotten):
-            continue
-        sources = tuple(s for s in bullet.sources if not has_secret(s.span) and not is_forgotten(s.span, forgotten))
-        kept.append(replace(bullet, sources=sources))
-    return replace(document, bullets=tuple(kept), forgotten=forgotten)

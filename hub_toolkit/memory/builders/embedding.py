@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hub_toolkit.data.terms import content_stems
+from hub_toolkit.errors import ProviderError
+from hub_toolkit.models import minilm
+
+EMBEDDERS = ("hash", "minilm")
 
 
 class Embedder(Protocol):
@@ -55,3 +59,15 @@ class HashEmbedder:
         if not length:
             return [1.0, *vector[1:]]
         return [value / length for value in vector]
+
+
+def load_embedder(name: str) -> Embedder:
+    """Return an embedder by its name, of `EMBEDDERS`.
+
+    Raises: ProviderError: it is not installed.
+    """
+    if name == "minilm":
+        if not minilm.is_installed():
+            raise ProviderError(f"embeddings by minilm: run `{minilm.INSTALL_HINT}`", kind="missing")
+        return minilm.MiniLmEmbedder()
+    return HashEmbedder()

@@ -12,6 +12,7 @@ from functools import lru_cache
 from hub_toolkit.data.history import Chunk
 from hub_toolkit.data.terms import content_stems
 from hub_toolkit.data.tokens import TokenCounter
+from hub_toolkit.memory.any_case import AnyCase
 from hub_toolkit.memory.boundary import has_secret
 from hub_toolkit.memory.document import DEFAULT_CAP_TOKENS, MAX_SOURCES, Bullet, MemoryDocument, Source, number_bullets
 from hub_toolkit.memory.forget.forgetting import forget_at, is_forgotten
@@ -37,15 +38,13 @@ FULL_MERGE_SIMILARITY = 0.5
 UNSEEN_RARITY = 4.0
 """The weight of a word that no bullet holds yet, about that of one in fifty bullets."""
 
-_HABIT = re.compile(
+_HABIT = AnyCase(
     r"\b(?:always|usually|still|every|tend|keep|kept|these days|lately|since|started|gave up|given up|no longer|instead of|rather|prefer|"
     r"like|love|enjoy|hate|avoid|drawn|need|want|new|bought|sold|signed up|booked|spent|finally|again|lately|habit|routine|used to|ever since)\b",
-    re.I,
 )
-_DIRECTIVE = re.compile(
+_DIRECTIVE = AnyCase(
     r"^(?:also |now |and |then |please |yeah,? |yes,? |good\.? |ok(?:ay)?,? )*(?:give|make|narrow|include|add|keep|list|turn|convert|rank|compare|assume|help|show|"
     r"tell|draft|write|rewrite|translate|explain|end|start|separate|mention|can you|could you|would you|do that|put|use|leave|change)\b",
-    re.I,
 )
 _MEASURED = re.compile(r"^(?:I|My|We|Our)\b(?=[^?]{0,60}\d)[^?]{1,120}$")
 """A short statement of how much or how many: "My rent is 900 euros"."""
@@ -170,7 +169,7 @@ def _level(bullets: Sequence[Bullet]) -> int:
 
 
 def _score(statement: Statement, stems: frozenset[str]) -> float:
-    habits = len(set(hit.lower() for hit in _HABIT.findall(statement.text)))
+    habits = len({hit.group().lower() for hit in _HABIT.finditer(statement.text)})
     score = min(len(stems), 14) * 0.08 + min(habits, 4) * 0.15
     if statement.is_request:
         return REQUEST_SCORE + score

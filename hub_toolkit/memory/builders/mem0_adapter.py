@@ -18,7 +18,7 @@ from importlib.metadata import version
 from typing import Any, TypeVar
 
 from hub_toolkit.errors import ProviderError
-from hub_toolkit.memory.builders.embedding import Embedder, HashEmbedder
+from hub_toolkit.memory.builders.embedding import Embedder, load_embedder
 from hub_toolkit.memory.builders.external import ExternalOptions
 from hub_toolkit.models import minilm
 from hub_toolkit.models.base import ChatModel, Completion, GenerateConfig
@@ -198,11 +198,9 @@ def load(options: ExternalOptions) -> Mem0Memory:
 
 
 def _choose_embedder(choice: str) -> Embedder:
-    if choice == "minilm" and not minilm.is_installed():
-        raise ProviderError(f"embed=minilm: run `{minilm.INSTALL_HINT}`", kind="missing")
-    if choice == "hash" or not minilm.is_installed():
-        return HashEmbedder()
-    return minilm.MiniLmEmbedder()
+    if choice == "auto":
+        choice = "minilm" if minilm.is_installed() else "hash"
+    return load_embedder(choice)
 
 
 def _open_store(options: ExternalOptions, embedder: Embedder, bridge: _ModelBridge) -> Any:

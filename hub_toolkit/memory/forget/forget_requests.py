@@ -53,6 +53,7 @@ _VERBS = (
     rf"(?:act|behave) (?:as if|as though|like) (?:i|you|we) (?:never|had never|hadn't|didn't|don't)(?: (?:{_TOLD}|know|knew|heard))?(?: you)?",
     rf"(?:scratch|strike|scrap|ditch|bin|nix) (?=(?:that|this|what i|everything|my|the)\b[^\n]{{0,160}}?(?:{_KEEP}|{_TOLD}|memory|forget))",
     rf"(?:i )?take back what i (?={_TOLD})",
+    r"i(?:'d| would)? (?:rather|prefer(?: it if)?|like it if) you (?:no longer|didn't|did not|never) (?:knew|know)(?= (?:about|of|that|my|what|anything)\b)",
     r"i (?:no longer|do not|don't|never) want(?:ed)? you to (?:know|have|remember|keep|use)(?= (?:that i|about my|anything about|my|of my|what i)\b)",
     r"(?:erase|wipe|delete|remove|lose|drop|omit|purge|clear|discard)(?= (?:the |any |all |every )?(?:information|info|details?|data|trace|traces|references?|notes?|records?) (?:about|of|on|to|regarding) (?:my|me|our|the fact)\b)",
     r"stop (?:knowing|recalling|storing|tracking|retaining|noting)(?= (?:that|about|my|what|anything|everything|the fact)\b)",

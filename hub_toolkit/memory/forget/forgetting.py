@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from hub_toolkit.data.history import Chunk
 from hub_toolkit.memory.document import Bullet, MemoryDocument, Source
+from hub_toolkit.memory.forget.bare_requests import request_at
 from hub_toolkit.memory.forget.forget_requests import ForgetRequest, find_request, parse_typed
 from hub_toolkit.memory.forget.synonyms import expand, fold_stem
 from hub_toolkit.memory.forget.tombstones import (
@@ -116,7 +117,7 @@ def forget_at(
     A message that was forgotten as a whole, read again, counts as one: nothing of it is kept.
     """
     message = chunk.messages[place]
-    request = find_request(message.text) if message.role == "user" else None
+    request = request_at(bullets, chunk, place) if message.role == "user" else None
     if request is None:
         if message.role == "user" and is_forgotten_message(message.text, forgotten):
             index = chunk.indices[place]
@@ -377,7 +378,6 @@ class ForgetGuard:
         return Screened(left if num_gone else message, findings=(Finding("forgotten"),) * num_gone)
 
     def _without_forgotten(self, text: str) -> tuple[str, int]:
-        """Return a text without its sentences on what was forgotten, and how many those were."""
         gone = [s for s in split_sentences(text) if is_forgotten(s, self.forgotten)]
         for sentence in gone:
             text = text.replace(sentence, "")

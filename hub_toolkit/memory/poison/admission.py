@@ -212,7 +212,7 @@ class Terms:
 NO_TERMS = Terms(frozenset(), frozenset())
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def read_terms(text: str) -> Terms:
     """Return the terms of a text, its disguises off."""
     plain = fold(text).plain
@@ -224,7 +224,7 @@ def _bare(number: str) -> str:
     return number.strip(".,:/-").replace(",", "")
 
 
-MAX_KNOWN_TERMS = 64
+MAX_KNOWN_TERMS = 32
 """Of how many messages the terms are kept: about those of two chunks, after which few are cited."""
 
 

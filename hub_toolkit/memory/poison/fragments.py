@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from hub_toolkit.memory.any_case import AnyCase
 from hub_toolkit.memory.poison.poison_text import reads_as_order
 
 MAX_FRAGMENTS = 4
@@ -12,14 +13,13 @@ MAX_FRAGMENTS = 4
 
 MAX_FRAGMENT_CHARS = 2000
 
-_MARK = re.compile(
+_MARK = AnyCase(
     r"(?:^|[.!?]\s)\(\d\)\s|(?:^|[\n.!?]\s{0,3})[^\n:=]{0,60}?\b(?:(?:part|piece|fragment|chunk|segment|half|section|bit|line|teil|partie|parte|deel|часть)\s{0,2}#?(?:\d{1,2}|one|two|three|four|[abcd]\b|i{1,3}\b)?(?:\s{0,2}(?:/|of|von|de|sur|di|из)\s{0,2}(?:\d{1,2}|two|three|four))?|first half|second half|\[?\(?\d/\d\)?\]?|continued|continuing|continuation|fortsetzung|suite)[^\n:=]{0,40}[:=)\]\-–—]\s{0,3}"
     r"|(?:^|[.!?])[ \t]{0,4}(?:let |var |const |set |str |string )?[a-z_]\w{0,20}\s{0,2}(?::=|=|\+=|:)\s{0,2}(?=[\"'“‘`])|^\s{0,3}[\[(]?\d{1,2}\s?/\s?\d{1,2}[\])]?[:.]?\s{1,3}|^\s{0,2}(?:\.\.\.|…)\s{0,3}|(?:\.\.\.|…|-|—)\s{0,3}$",
-    re.I | re.M,
+    re.M,
 )
-_JOINING = re.compile(
+_JOINING = AnyCase(
     r"\b(?:(?:in|into|several|two|three|four) (?:pieces|parts|messages|chunks)|to be continued|concatenate|put (?:\w+ )?together|stitch|rest of it|next (?:part|piece|bit|half)|(?:combine|join|merge|assemble|append) (?:them|the|these|all|both|it|this|[a-z]\b))\b",
-    re.I,
 )
 _QUOTED = re.compile(r"[\"“‘'`«]([^\"”’'`»]{2,600})[\"”’'`»]")
 

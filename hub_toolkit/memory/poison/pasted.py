@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from hub_toolkit.memory.poison.provenance import is_others_paste, is_own_draft
@@ -138,9 +139,13 @@ _MACHINE = re.compile(
 )
 
 
-def find_regions(folded: Folded) -> list[Region]:
+def find_regions(folded: Folded) -> tuple[Region, ...]:
     """Cut a user's message into regions by speaker; together they cover it."""
-    low = folded.low
+    return _find_regions(folded.plain, folded.low)
+
+
+@lru_cache(maxsize=16)
+def _find_regions(plain: str, low: str) -> tuple[Region, ...]:
     taken = _merged(_fenced(low))
     taken = _add_matches(taken, _BLOCKS, low)
     taken = _add_structured(taken, low)
@@ -148,10 +153,10 @@ def find_regions(folded: Folded) -> list[Region]:
     taken = _add_paragraphs(taken, low)
     own = _gaps(taken, len(low))
     frame = " ".join(low[start:end] for start, end in own)[: 2 * MAX_FRAME_CHARS]
-    plain_frame = " ".join(folded.plain[start:end] for start, end in own)[: 2 * MAX_FRAME_CHARS]
+    plain_frame = " ".join(plain[start:end] for start, end in own)[: 2 * MAX_FRAME_CHARS]
     is_discussion = bool(_DISCUSSION.search(frame))
     is_fiction = bool(_FICTION.search(frame))
-    pasted = "\n".join(folded.plain[start:end] for start, end in taken)[:MAX_QUOTE_CHARS].lstrip(' \n"“„«')
+    pasted = "\n".join(plain[start:end] for start, end in taken)[:MAX_QUOTE_CHARS].lstrip(' \n"“„«')
     speaker, is_sure = _paste_speaker(frame, plain_frame, pasted) if taken else ("own", False)
     own_speaker: Speaker = "other" if is_fiction else "own"
     regions = [Region(start, end, own_speaker, is_discussion, is_fiction) for start, end in own]
@@ -161,7 +166,7 @@ def find_regions(folded: Folded) -> list[Region]:
         is_said = is_said or _SAID_AFTER.match(low, end) is not None
         is_others = is_mail or is_said or _SIGNATURE.match(low, start, end) is not None
         regions.append(Region(start, end, "other" if is_others else speaker, is_sure=is_others or is_sure))
-    return sorted(regions, key=lambda region: region.start)
+    return tuple(sorted(regions, key=lambda region: region.start))
 
 
 def _fenced(low: str) -> list[tuple[int, int]]:

@@ -53,6 +53,13 @@ class PoisonGuard:
             self._ledger.clear()
         self._last_index = index
         self._ledger.hear(message.text, index, is_user=message.role == "user")
+        screened = self._screen(message, index)
+        if message.role == "user":
+            # What was read of the message just now is at hand; by the time the model has replied it may not be.
+            self._ledger.terms(index)
+        return screened
+
+    def _screen(self, message: Message, index: int) -> Screened:
         if isinstance(message.content, str):
             text, held = self._screen_text(message.content, message, index)
             return Screened(message if text == message.content else replace(message, content=text), tuple(held))

@@ -79,18 +79,24 @@ class Span:
 
 
 @dataclass(frozen=True)
-class _Sentence:
+class Sentence:
+    """A sentence of a folded text that gives signals."""
+
     start: int
     end: int
     signals: Signals
     text: str
 
 
-def read_sentences(low: str, start: int = 0, end: int | None = None) -> list[_Sentence]:
+def read_sentences(low: str, start: int = 0, end: int | None = None) -> tuple[Sentence, ...]:
     """Return the sentences of a piece of folded text that give a signal."""
-    end = len(low) if end is None else end
+    return _read_sentences(low, start, len(low) if end is None else end)
+
+
+@lru_cache(maxsize=128)
+def _read_sentences(low: str, start: int, end: int) -> tuple[Sentence, ...]:
     if _may_tell(low[start:end]) is False:
-        return []
+        return ()
     sentences = []
     for found in _SENTENCE.finditer(low, start, end):
         text = found.group().strip()
@@ -98,21 +104,28 @@ def read_sentences(low: str, start: int = 0, end: int | None = None) -> list[_Se
             continue
         signals = _signals(text)
         if signals - _ONLY_WITH_OTHERS or {"standing", "act"} <= signals or {"store", "in_memory"} <= signals:
-            sentences.append(_Sentence(found.start(), found.end(), signals, text))
-    return sentences
+            sentences.append(Sentence(found.start(), found.end(), signals, text))
+    return tuple(sentences)
 
 
-@lru_cache(maxsize=65536)
-def _tells(word: str) -> int:
-    """Return 4 for a word that tells alone, 1 and 2 for the halves of what tells together."""
-    if words.TELLING_WORD.match(word):
-        return 4
-    return bool(words.TELLS.match(word)) + 2 * bool(words.KEEPS.match(word))
+class _Telling(dict[str, int]):
+    """By word: 4 where it tells alone, 1 and 2 for the halves of what tells together."""
+
+    def __missing__(self, word: str) -> int:
+        halves = bool(words.TELLS.match(word)) + 2 * bool(words.KEEPS.match(word))
+        if len(self) >= _MAX_KNOWN_WORDS:
+            self.clear()
+        self[word] = found = 4 if words.TELLING_WORD.match(word) else halves
+        return found
+
+
+_MAX_KNOWN_WORDS = 32_768
+_TELLING = _Telling()
 
 
 def _may_tell(text: str) -> bool | None:
     """Whether a sentence has a word or a sign without which it gives no signal; None: only one of what is reported."""
-    found = {_tells(word) for word in set(_LATIN_WORD.findall(text))}
+    found = set(map(_TELLING.__getitem__, _LATIN_WORD.findall(text)))
     if 4 in found or words.TELLING_LETTERS.search(text):
         return True
     return None if 3 in found or {1, 2} <= found else False
@@ -127,7 +140,7 @@ def _signals(text: str) -> Signals:
     return _signals_of_telling(text)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _signals_of_telling(text: str) -> Signals:
     """Return the signals of a sentence; those that mean nothing alone are looked for beside others only."""
     signals = {name for name, pattern in _FIRST_PATTERNS if pattern.search(text)}
@@ -149,7 +162,7 @@ def _is_memory_write(signals: Signals) -> bool:
     )
 
 
-def _is_drop(sentence: _Sentence) -> bool:
+def _is_drop(sentence: Sentence) -> bool:
     signals = sentence.signals
     if "ai" in signals and _STRONG_FORGET.search(sentence.text):
         return True
@@ -158,7 +171,7 @@ def _is_drop(sentence: _Sentence) -> bool:
     )
 
 
-def _commands(sentence: _Sentence) -> bool:
+def _commands(sentence: Sentence) -> bool:
     """Whether a sentence says what a memory or an assistant is to do or to believe."""
     signals = sentence.signals
     return bool(
@@ -169,7 +182,7 @@ def _commands(sentence: _Sentence) -> bool:
     )
 
 
-def _reason_in_own_words(sentences: Sequence[_Sentence], *, is_discussion: bool) -> str | None:
+def _reason_in_own_words(sentences: Sequence[Sentence], *, is_discussion: bool) -> str | None:
     """What the user typed themselves is theirs, unless it says that it is not."""
     union = frozenset().union(*(s.signals for s in sentences))
     commands = any(map(_commands, sentences))
@@ -193,7 +206,7 @@ _STRICT_OVERRIDE = re.compile(
 )
 
 
-def _reason_in_paste(sentences: Sequence[_Sentence], *, is_others: bool, is_discussion: bool) -> str | None:
+def _reason_in_paste(sentences: Sequence[Sentence], *, is_others: bool, is_discussion: bool) -> str | None:
     """What is pasted may speak of anything but to the memory."""
     own = _reason_in_own_words(sentences, is_discussion=is_discussion)
     if own or is_discussion:
@@ -225,7 +238,7 @@ def _writes_in_paste(signals: Signals, *, is_others: bool) -> bool:
     )
 
 
-def _reason_in_disguise(sentences: Sequence[_Sentence]) -> str | None:
+def _reason_in_disguise(sentences: Sequence[Sentence]) -> str | None:
     """What is written so that people do not read it has no honest reason to speak to a memory."""
     for sentence in sentences:
         signals = sentence.signals
@@ -280,7 +293,7 @@ def find_instructions(text: str, role: Role = "user") -> list[Span]:
 
 
 def _region_spans(folded: Folded, role: Role) -> Iterator[tuple[int, int, str]]:
-    regions = find_regions(folded) if role == "user" else [Region(0, len(folded.low), "draft")]
+    regions = find_regions(folded) if role == "user" else (Region(0, len(folded.low), "draft"),)
     is_discussion = role == "user" and any(region.is_discussion for region in regions)
     for region in regions:
         sentences = read_sentences(folded.low, region.start, region.end)
@@ -293,13 +306,13 @@ def _region_spans(folded: Folded, role: Role) -> Iterator[tuple[int, int, str]]:
                 yield (*folded.span(start, end), reason)
 
 
-def _reason(sentences: Sequence[_Sentence], speaker: Speaker, is_discussion: bool) -> str | None:
+def _reason(sentences: Sequence[Sentence], speaker: Speaker, is_discussion: bool) -> str | None:
     if speaker in ("own", "draft"):
         return _reason_in_own_words(sentences, is_discussion=is_discussion)
     return _reason_in_paste(sentences, is_others=speaker == "other", is_discussion=is_discussion)
 
 
-def _held_pieces(low: str, region: Region, sentences: Sequence[_Sentence]) -> list[tuple[int, int]]:
+def _held_pieces(low: str, region: Region, sentences: Sequence[Sentence]) -> list[tuple[int, int]]:
     """Return what to hold of a region: a paste whole; of own words from the first sign to the paragraph's end."""
     if region.speaker in ("pasted", "other") and region.end - region.start <= WHOLE_REGION_CHARS:
         return [(region.start, region.end)]

@@ -80,6 +80,7 @@ def _fold_char(char: str) -> str:
     return wide
 
 
+@lru_cache(maxsize=16)
 def fold(text: str) -> Folded:
     """Take off invisible characters, wide and styled letters, accents, and foreign letters inside Latin words."""
     if text.isascii():
@@ -248,12 +249,12 @@ def _from_spaced(run: str) -> str:
     return " ".join(re.sub(r"[ .\-_*]", "", word) for word in words)
 
 
-_MIN_CODE_DIGITS = 8
+_EIGHT_DIGITS = re.compile(r"(?:[0-9][^0-9]*+){8}")
 
 
 def _has_digits(text: str) -> bool:
     """Whether a text may hold letters written as numbers: each of them takes a digit."""
-    return sum(text.count(digit) for digit in "0123456789") >= _MIN_CODE_DIGITS
+    return _EIGHT_DIGITS.search(text) is not None
 
 
 def _has_morse(text: str) -> bool:
@@ -265,10 +266,10 @@ def _always(_text: str) -> bool:
 
 
 def _has_long_word(text: str) -> bool:
-    return max(map(len, text.split()), default=0) >= _MIN_BASE64_CHARS
+    return _LONG_WORD.search(text) is not None
 
 
-_MIN_BASE64_CHARS = 12
+_LONG_WORD = re.compile(r"\S{12}")
 _RUNS: tuple[tuple[re.Pattern[str], Callable[[str], str], Callable[[str], bool]], ...] = (
     (_BASE64, _from_base64, _has_long_word),
     (_BASE32, _from_base32, _has_long_word),

@@ -7,13 +7,15 @@ language than the words around them do not; the user's own draft does, unless it
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from hub_toolkit.memory.any_case import has_any
 from hub_toolkit.memory.poison.fragments import find_labelled
-from hub_toolkit.memory.poison.pasted import Region, Speaker, find_regions
-from hub_toolkit.memory.poison.poison_text import read_sentences
-from hub_toolkit.memory.poison.unmask import fold
+from hub_toolkit.memory.poison.pasted import Region, find_regions
+from hub_toolkit.memory.poison.poison_text import Sentence, read_sentences
+from hub_toolkit.memory.poison.unmask import Folded, fold
 
 MAX_CHARS = 100_000
 """Of a longer message only the beginning can carry a bullet: nobody types so much."""
@@ -34,6 +36,25 @@ _MACHINE = re.compile(
     re.M,
 )
 _ADDRESS = re.compile(r"https?://\S{1,4000}|www\.\S{1,4000}|\S{0,80}%[0-9a-f]{2}\S{0,2000}")
+_MACHINE_SIGNS = ("=", ">>", "_", "::", "{{", "}}", "<|")
+"""What `_MACHINE_LINE` needs one of, as `_REPORT_SIGNS` are what `_ATTRIBUTED` and `_REPORTED` do."""
+_REPORT_SIGNS = (
+    *(
+        "accord",
+        "if you",
+        "words of",
+        "to hear",
+        "say",
+        "said",
+        "claim",
+        "insist",
+        "swear",
+        "state",
+        "stating",
+        "write",
+    ),
+    *("wrote", "think", "believe", "told", "announce", "mention", "read", "ask", "want", "would like you"),
+)
 _TURN = re.compile(
     r"^[a-z][\w .-]{0,24}: [^\n]{1,600}\n(?:[^\n]{0,600}\n){0,2}[a-z][\w .-]{0,24}: \S|^(?:begin|end):[a-z]|^\[//\]:|^[a-z-]{3,20}:\S[^\n]{0,400}\n[a-z-]{3,20}:\S",
     re.M,
@@ -105,12 +126,12 @@ def split_voices(text: str) -> Voices:
         low, plain = folded.low[region.start : region.end], folded.plain[region.start : region.end]
         if not low.strip():
             continue
-        is_own = _is_own(region, low)
+        is_own = _is_own(region, low, folded)
         if not is_own:
             foreign.append(plain)
             pastes.append(folded.span(region.start, region.end))
             continue
-        mine, others, home = _own_sentences(low, plain, home, region.speaker)
+        mine, others, home = _own_sentences(region, folded, home)
         own.append(mine)
         foreign.append(others)
     if len(text) > MAX_CHARS:
@@ -132,13 +153,13 @@ def own_words(text: str) -> str:
     return split_voices(text).own
 
 
-def _is_own(region: Region, low: str) -> bool:
+def _is_own(region: Region, low: str, folded: Folded) -> bool:
     """Whether a region may be in the user's voice at all."""
     if region.speaker == "own":
         return True
     if (region.speaker == "other" and region.is_sure) or _MACHINE.search(low) or _TURN.search(low):
         return False
-    if any(s.signals & _FOREIGN_SIGNALS for s in read_sentences(low)):
+    if any(s.signals & _FOREIGN_SIGNALS for s in read_sentences(folded.low, region.start, region.end)):
         return False
     if region.speaker == "draft":
         return True
@@ -146,30 +167,44 @@ def _is_own(region: Region, low: str) -> bool:
     return sum(bool(_FIRST.search(s)) for s in sentences) >= max(1, MIN_DRAFT_SHARE * len(sentences))
 
 
-def _own_sentences(low: str, plain: str, home: str, speaker: Speaker) -> tuple[str, str, str]:
+def _own_sentences(region: Region, folded: Folded, home: str) -> tuple[str, str, str]:
     """Return what of a region is in the user's voice, what is not, and the language the user types in."""
     own: list[str] = []
     foreign: list[str] = []
+    low, plain = folded.low[region.start : region.end], folded.plain[region.start : region.end]
+    speaker = region.speaker
     labelled = find_labelled(low) if speaker == "own" else None
     limit = len(low) if labelled is None else labelled
-    if speaker == "own":
+    told = [s.start - region.start for s in _typed(read_sentences(folded.low, region.start, region.end))]
+    if speaker == "own" and (_may_hold_address(low) or _may_hold_address(plain)):
         low, plain = _without_addresses(low), _without_addresses(plain)
-    told = [s.start for s in read_sentences(low) if s.signals & _TYPED_SIGNALS]
+        told = [s.start for s in _typed(read_sentences(low))]
+    may_be_machine = speaker == "own" and has_any(_MACHINE_SIGNS, plain)
+    may_be_reported = speaker == "own" and has_any(_REPORT_SIGNS, low)
     for paragraph in _PARAGRAPH.finditer(low):
         language = find_language(paragraph.group())
         home = home or language
         is_alien = bool(language) and language != home and speaker != "draft"
         for found in _SENTENCE.finditer(low, paragraph.start(), paragraph.end()):
             start, end = found.span()
-            is_machine = speaker == "own" and _MACHINE_LINE.search(plain, start, end) is not None
+            is_machine = may_be_machine and _MACHINE_LINE.search(plain, start, end) is not None
             is_others = is_alien or is_machine or end > limit or any(start - 1 <= place < end for place in told)
-            cut = start if is_others else _own_end(low, start, end) if speaker == "own" else end
-            own.append(_ADDRESS.sub(" ", plain[start:cut]))
+            cut = start if is_others else _own_end(low, start, end) if may_be_reported else end
+            mine = plain[start:cut]
+            own.append(_ADDRESS.sub(" ", mine) if _may_hold_address(mine) else mine)
             foreign.append(plain[cut:end])
             if cut < end:
                 own.append("\n")
         own.append("\n")
     return "".join(own), "\n".join(filter(None, foreign)), home
+
+
+def _typed(sentences: Iterable[Sentence]) -> Iterator[Sentence]:
+    return (sentence for sentence in sentences if sentence.signals & _TYPED_SIGNALS)
+
+
+def _may_hold_address(text: str) -> bool:
+    return "://" in text or "www." in text or "%" in text
 
 
 def _without_addresses(text: str) -> str:
@@ -189,7 +224,7 @@ def _own_end(low: str, start: int, end: int) -> int:
 def find_language(low: str) -> str:
     """Return the script, or the Latin language, of a folded text; "" where it is too short to tell."""
     head = low[:2000]
-    letters = sum(map(str.isalpha, head))
+    letters = 0 if head.isascii() else sum(map(str.isalpha, head))
     for name, pattern in _SCRIPTS:
         if letters and len(pattern.findall(head)) > 0.4 * letters:
             return "han" if name == "kana" else name

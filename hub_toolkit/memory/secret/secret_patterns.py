@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from hub_toolkit.memory.any_case import AnyCase
+
 _KEY_FORMS = (
     r"(?<![A-Za-z0-9])(?:sk|pk|rk|ghp|gho|ghu|ghs|ghr|glpat|hf|npm|pypi|dop_v1|shpat|shpss|sq0\w{3}|whsec|r8|gsk|xai|ls__?|key|tok|api)[-_][A-Za-z0-9_-]{8,300}",
     r"\bgithub_pat_\w{10,255}",
@@ -35,30 +37,26 @@ _NO_VALUE = (
     r"different|required|protected|forgotten|lost|gone|manager|policy|reset|something|what|where|how|why|when|only|long|short|old|new|my|your|our|for|and|"
     r"broken|working|due|important|changed|compromised|needed|because|since|by|with|page|screen|button|failed|rejected|kept|written|hidden)\b)"
 )
-PASSWORDS = re.compile(
+PASSWORDS = AnyCase(
     rf"(?:{_SECRET_WORDS})(?: (?:for|of|on|at|to|für|de|del|pour|para) [^.\n:=]{{1,40}}?| there| here| again)?{_IS}{_NO_VALUE}[^\s\"”»]{{3,80}}(?:[^\S\n][\w-]{{2,20}}){{0,3}}",
-    re.I,
 )
-PINS = re.compile(
+PINS = AnyCase(
     r"\b(?:pin|cvv2?|cvc|otp|tan|puk|2fa|mfa|(?:security|verification|one[- ]time|door|gate|alarm|entry|access|unlock|lock|safe|garage|key ?pad|bike lock|locker|sim|bank|phone|card|login|"
     r"confirmation|authenti\w{3,9}|zugangs|t(?:ü|u)r)[ -]?(?:codes?|pin|combination|number))\b"
     r"(?: (?:code|number|nummer))?(?: (?:for|of|on|to) [^.\n:=]{1,30}?)?\W{0,3}(?:is|was|ist|est|es|to|:|=)?\W{0,3}(?:still |now |just )?#?(?P<value>\d(?:[ -]?\d){2,9})(?!\w|[.,]\d)",
-    re.I,
 )
-CREDENTIAL_URLS = re.compile(
+CREDENTIAL_URLS = AnyCase(
     r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{1,100}:[^\s/@]{1,200}@\S{1,200}"
     r"|\bhttps?://\S{1,300}?[?&](?:token|key|sig|signature|access_token|api_?key|auth|password|secret|code|session)=[^\s&]{4,500}",
-    re.I,
 )
 EMAILS = re.compile(
     r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}"
     r"|\b[\w.+-]{2,40} ?[\[({<]? ?\b(?:at|AT|@)\b ?[\])}>]? ?[\w-]{2,40} ?[\[({<]? ?\b(?:dot|DOT)\b ?[\])}>]? ?[a-z]{2,10}\b"
     r"|\b[\w.+-]{2,40} ?[\[({<] ?(?:at|AT|@) ?[\])}>] ?[\w.-]{4,60}"
 )
-HANDLES = re.compile(
+HANDLES = AnyCase(
     r"\b(?:instagram|insta|twitter|telegram|snapchat|snap|discord|tiktok|whatsapp|signal|skype|mastodon|bluesky|threads|wechat|line id|handle|user ?name)\b[^.\n]{0,20}?(?:is|:|=|as|at)? ?@[\w.]{3,40}"
     r"|\b(?:my|i'm|i am|me|find me|dm me|add me)\b[^.\n]{0,30}?(?<!\w)@[A-Za-z][\w.]{2,40}",
-    re.I,
 )
 _STREET = (
     r"Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Court|Ct|Close|Crescent|Terrace|Place|Pl|Square|Sq|Boulevard|Blvd|Gardens|Grove|Mews|Parkway|Pkwy|Highway|Hwy|"
@@ -84,17 +82,15 @@ _LABEL = (
     r"client|employee|staff|student|matric\w{0,10}|matrikel\w{0,8}|case|booking|reservation|confirmation|insurance|visa|green card|alien|aadhaar|pan|pesel|dni|nie|nif|nir|cpf|curp|rfc|bsn|cnp|imei|vin|badge|"
     r"personnummer|id|identity|identification|loyalty|frequent flyer|library|blue badge|gift card|card|debit|credit|serial|order|tracking|claim|prisoner|a-number"
 )
-LABELLED = re.compile(
+LABELLED = AnyCase(
     rf"\b(?:{_LABEL})\b(?: card| account| plate)?[^.\n\d]{{0,18}}?(?:\b(?:numbers?|no|nr|num|code|id|is|ist|est|es|ends? (?:in|with))\b|[#:=№])[^\w\n]{{0,4}}(?:is |ist |: ?|ends in )?"
     r"(?P<value>(?=(?:[A-Za-z -]{0,8}\d){3})[A-Za-z0-9](?:[ -]?[A-Za-z0-9]){3,24})",
-    re.I,
 )
-BIRTH_DATES = re.compile(
+BIRTH_DATES = AnyCase(
     r"\b(?:born|birth(?:day|date)?|d\.?o\.?b|geboren|geburtstag|née?|nacid[oa]|naci|nat[oa]|nascid[oa])\b[^.\n]{0,25}?"
     r"(?:\d{1,2}(?:st|nd|rd|th)?[ ./-]{1,2}(?:\d{1,2}|[^\W\d_]{3,10}\.?)[ ./,-]{1,2}(?:\d{4}|\d{2})\b|\d{4}-\d{2}-\d{2}|[A-Z][a-z]{2,9} \d{1,2}(?:st|nd|rd|th)?,? \d{4})",
-    re.I,
 )
-IPS = re.compile(r"\b(?:ip|server|router|host)\b[^.\n]{0,25}?(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])", re.I)
+IPS = AnyCase(r"\b(?:ip|server|router|host)\b[^.\n]{0,25}?(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 CODES = re.compile(
     r"(?<![\w/.-])(?=[A-Z]{0,4}[A-Z0-9-]{0,12}\d)(?=[0-9-]{0,12}[A-Z])[A-Z0-9](?:-?[A-Z0-9]){7,24}(?![\w-])"
 )

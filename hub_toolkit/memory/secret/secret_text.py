@@ -19,6 +19,7 @@ from stdnum.it import codicefiscale
 from stdnum.mx import curp
 from stdnum.us import ssn
 
+from hub_toolkit.memory.any_case import AnyCase, has_any
 from hub_toolkit.memory.rules.ciphers import decoded
 from hub_toolkit.memory.rules.patterns import PLAIN_SIGNS, number_views
 from hub_toolkit.memory.secret import secret_patterns as forms
@@ -29,14 +30,12 @@ MAX_NUMBERS_CHECKED = 100
 """How many numbers of a piece are looked up; any further one in a text so full of numbers counts as a phone number."""
 _REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "IN", "AU", "BR", "MX", "JP", "KR", "CN", "TR", "CH", "AT", "BE", "SE", "PT", "IE", "ZA", "NG", "SA", "AE", "RU", "ID", "PH", "PK")  # fmt: skip
 _MAIN_REGIONS = ("US", "GB", "DE", "FR")
-_CALL = re.compile(
+_CALL = AnyCase(
     r"\b(?:call|phone|telephone|tel|mobile|cell|ring|text|whatsapp|sms|fax|dial|reach|contact|number|handy|telefon\w{0,6}|anruf\w{0,4}|rufnummer|ruf|t(?:é|e)l(?:é|e)phone|appel\w{0,4}|"
     r"num(?:é|e)ro|m(?:ó|o)vil|tel(?:é|e)fono|ll(?:á|a)ma\w{0,4}|cellulare|chiama\w{0,3}|telefone|celular|liga\w{0,3}|bel|nummer|zadzwo\w{1,3}|numer|телефон\w{0,3}|номер|звони\w{0,3}|电话|手机|電話|携帯|전화|번호|هاتف|رقم|फोन|नंबर)\b",
-    re.I,
 )
-_NO_PHONE = re.compile(
+_NO_PHONE = AnyCase(
     r"\b(?:isbn|issn|doi|page|pages|km|miles|population|score|won|votes|views|version|USD|EUR|GBP|dollars|euros|pounds|steps|calories|metres|meters)\b",
-    re.I,
 )
 _DATE_LIKE = re.compile(
     r"^(?:(?:19|20)\d\d[ ./-]{1,3}(?:19|20)?\d\d(?:[ ./-]\d{1,2})?|\d{1,2}[./-]\d{1,2}[./-](?:19|20)\d\d)(?!\d)"
@@ -90,7 +89,8 @@ _PASSWORD_SIGNS = (
     "pass", "pwd", "kennwort", "contrase", "palabra", "senha", "parola", "wachtwoord", "haslo", "hasło", "парол", "密", "暗証", "パス", "비밀", "كلم", "पासवर्ड",
     "ifre", "wi-fi", "wifi", "key", "token", "answer", "question", "login", "maiden",
 )  # fmt: skip
-_PASSWORD_SIGN = re.compile("|".join((*map(re.escape, _PASSWORD_SIGNS), "phrase")), re.I)
+_PASSWORD_SIGN = AnyCase("|".join((*map(re.escape, _PASSWORD_SIGNS), "phrase")))
+_ASCII_PASSWORD_SIGNS = tuple(sign for sign in (*_PASSWORD_SIGNS, "phrase") if sign.isascii())
 _CODE_SIGNS = re.compile(
     r"[A-Za-z0-9+/_-]{12}|&[#a-z]|%[0-9A-Fa-f]{2}|\\[ux0-7]|[01]{8}|[.\-·−]{1,5}[ /|]{1,3}[.\-·−]{1,5}[ /|]|\b(?i:dot|alpha|bravo|zero|one|two)\b"
 )
@@ -101,70 +101,81 @@ def may_hold_secret(text: str) -> bool:
     is_plain = text.isascii() or PLAIN_SIGNS.fullmatch(text)
     if not is_plain or "@" in text or "://" in text or _DIGIT.search(text) or _CODE_SIGNS.search(text):
         return True
-    return _PASSWORD_SIGN.search(text) is not None or "BEGIN" in text or " words" in text
+    return _may_hold_password(text, 0) or "BEGIN" in text or " words" in text
 
 
 @lru_cache(maxsize=8192)
 def _find(text: str) -> tuple[Span, ...]:
-    has_digit = _DIGIT.search(text) is not None
+    num_digits = len(_DIGIT.findall(text))
     spans = [
         Span(kind, m.start(), m.end())
         for kind, form, may_hold in _PLAIN
-        if may_hold(text, has_digit)
+        if may_hold(text, num_digits)
         for m in form.finditer(text)
     ]
-    if has_digit:
-        spans += _find_numbers(text)
+    if num_digits:
+        spans += _find_numbers(text, num_digits)
     return tuple(_apart(spans)) if spans else ()
 
 
-def _may_hold_key(text: str, has_digit: bool) -> bool:
-    if any(sign in text for sign in ("BEGIN", "phrase", "word", "asic ", "earer ")):
+def _may_hold_key(text: str, num_digits: int) -> bool:
+    if has_any(("BEGIN", "phrase", "word", "asic ", "earer "), text):
         return True
-    return _LONG_CHUNK.search(text) is not None and (has_digit or any(sign in text for sign in ("-", "_", "=")))
+    return _LONG_CHUNK.search(text) is not None and (num_digits > 0 or has_any(("-", "_", "="), text))
 
 
-def _may_hold_password(text: str, has_digit: bool) -> bool:  # noqa: ARG001
+def _may_hold_password(text: str, num_digits: int) -> bool:  # noqa: ARG001
+    if text.isascii():
+        return has_any(_ASCII_PASSWORD_SIGNS, text.lower())
     return _PASSWORD_SIGN.search(text) is not None
 
 
-def _may_hold_email(text: str, has_digit: bool) -> bool:  # noqa: ARG001
+def _may_hold_email(text: str, num_digits: int) -> bool:  # noqa: ARG001
     if "@" in text:
         return True
     low = text.lower()
-    return (
-        ("dot" in low and "at" in low)
-        or "(at" in low
-        or "[at" in low
-        or "{at" in low
-        or "<at" in low
-        or "( at" in low
-        or "[ at" in low
-    )
+    return ("dot" in low and "at" in low) or has_any(("(at", "[at", "{at", "<at", "( at", "[ at"), low)
 
 
-def _has_digit(text: str, has_digit: bool) -> bool:  # noqa: ARG001
-    return has_digit
-
-
-def _has_at(text: str, has_digit: bool) -> bool:  # noqa: ARG001
+def _has_at(text: str, num_digits: int) -> bool:  # noqa: ARG001
     return "@" in text
 
 
-def _has_link(text: str, has_digit: bool) -> bool:  # noqa: ARG001
+def _has_link(text: str, num_digits: int) -> bool:  # noqa: ARG001
     return "://" in text
 
 
-_PLAIN: tuple[tuple[str, re.Pattern[str], Callable[[str, bool], bool]], ...] = (
+_STREET_SIGNS = (
+    *("str.", "weg", "platz", "allee", "gasse", "ufer", "damm", "straat", "laan", "plein", "gracht", "kade", "gata"),
+    *("strasse", "gade", "vej", "veien", "katu", "rue ", "enue ", "oulevard ", "place "),
+    *("hemin ", "mpasse ", "quai ", "cours ", "alle", "c/", "avenida", "avda", "plaza", "paseo", "via", "piazza"),
+    *("corso", "rua", "travessa", "av.", "ul.", "ulica", "ulicy", "al.", "cadde", "sokak", "box ", "postfach"),
+    *("apartado", "bp ", "zip", "post", "plz", "cap"),
+)
+_ADDRESS_FORM = re.compile(r"\d[A-Za-z]?,? [A-Z0-9]|[A-Z],? \d{5}|\d[A-Z\d]? \d[A-Z]|\.\d{4}|ring\s")
+
+
+def _may_hold_address(text: str, num_digits: int) -> bool:
+    """Whether a text has what one of the forms of an address needs; those of other scripts are not gone through."""
+    if not num_digits or not text.isascii():
+        return num_digits > 0
+    return _ADDRESS_FORM.search(text) is not None or has_any(_STREET_SIGNS, text.lower())
+
+
+def _has_three_digits(text: str, num_digits: int) -> bool:  # noqa: ARG001
+    return num_digits >= 3  # as many as the shortest match of these has
+
+
+_PLAIN: tuple[tuple[str, re.Pattern[str] | AnyCase, Callable[[str, int], bool]], ...] = (
     ("key", forms.KEYS, _may_hold_key),
     ("url", forms.CREDENTIAL_URLS, _has_link),
     ("password", forms.PASSWORDS, _may_hold_password),
     ("email", forms.EMAILS, _may_hold_email),
     ("handle", forms.HANDLES, _has_at),
-    ("address", forms.ADDRESSES, _has_digit),
-    ("password", forms.PINS, _has_digit),
-    ("birth", forms.BIRTH_DATES, _has_digit),
-    ("ip", forms.IPS, _has_digit),
+    ("address", forms.ADDRESSES, _may_hold_address),
+    ("password", forms.PINS, _has_three_digits),
+    ("birth", forms.BIRTH_DATES, _has_three_digits),
+    ("ip", forms.IPS, _has_three_digits),
 )
 
 
@@ -179,13 +190,13 @@ def _apart(spans: list[Span]) -> list[Span]:
     return kept
 
 
-def _find_numbers(text: str) -> Iterator[Span]:
-    yield from _find_labelled(text)
-    for number, m in enumerate(forms.DIGIT_GROUPS.finditer(text)):
+def _find_numbers(text: str, num_digits: int) -> Iterator[Span]:
+    yield from _find_labelled(text, num_digits)
+    for number, m in enumerate(forms.DIGIT_GROUPS.finditer(text) if num_digits >= _MIN_GROUPED_DIGITS else ()):
         kind = "phone" if number >= MAX_NUMBERS_CHECKED else _number_kind(text, m)
         if kind:
             yield Span(kind, m.start(), m.end())
-    for m in forms.LONG_NUMBERS.finditer(text):
+    for m in forms.LONG_NUMBERS.finditer(text) if num_digits >= _MIN_LONG_DIGITS else ():
         if not _is_isbn(text, m):
             yield Span("number", m.start(), m.end())
     for m in forms.TOKEN.finditer(text):
@@ -193,15 +204,19 @@ def _find_numbers(text: str) -> Iterator[Span]:
             yield Span("key", m.start(), m.end())
 
 
-def _find_labelled(text: str) -> Iterator[Span]:
-    for m in forms.LABELLED.finditer(text):
+# As many digits as a match of these takes.
+_MIN_LABELLED_DIGITS, _MIN_CODE_DIGITS, _MIN_GROUPED_DIGITS, _MIN_LONG_DIGITS = 3, 4, 7, 9
+
+
+def _find_labelled(text: str, num_digits: int) -> Iterator[Span]:
+    for m in forms.LABELLED.finditer(text) if num_digits >= _MIN_LABELLED_DIGITS else ():
         if not re.fullmatch(r"(?:19|20)\d\d", m["value"]):
             yield Span("id", m.start("value"), m.end())
     for m in forms.LETTERED_IDS.finditer(text):
         if kind := _lettered_kind(m.group()):
             yield Span(kind, m.start(), m.end())
-    for m in forms.CODES.finditer(text):
-        if sum(c.isdigit() for c in m.group()) >= 4 and not _is_isbn(text, m):
+    for m in forms.CODES.finditer(text) if num_digits >= _MIN_CODE_DIGITS else ():
+        if sum(c.isdigit() for c in m.group()) >= _MIN_CODE_DIGITS and not _is_isbn(text, m):
             yield Span("id", m.start(), m.end())
 
 
@@ -212,6 +227,8 @@ _LETTERED: tuple[tuple[str, Callable[[str], bool]], ...] = (
     ("id", codicefiscale.is_valid),
     ("id", curp.is_valid),
 )
+_LETTERED_SIZES = frozenset((9, *range(15, 35)))
+"""Letters and digits of what these say: 9 of a dni or nie, 16 of a codice fiscale, 18 of a curp, 15 to 34 of an iban."""
 _NINO = re.compile(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]", re.I)
 _PAN = re.compile(r"[A-Z]{5}\d{4}[A-Z]")
 _IBAN_FORM = re.compile(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,8}(?: ?[A-Z0-9]{1,4})?")
@@ -222,7 +239,9 @@ def _lettered_kind(text: str) -> str | None:
         return "iban"
     if _NINO.fullmatch(text) or _PAN.fullmatch(text):
         return "id"
-    return next((kind for kind, is_valid in _LETTERED if any(c.isalpha() for c in text) and is_valid(text)), None)
+    if sum(map(str.isalnum, text)) not in _LETTERED_SIZES or not any(map(str.isalpha, text)):
+        return None
+    return next((kind for kind, is_valid in _LETTERED if is_valid(text)), None)
 
 
 def _is_isbn(text: str, m: re.Match[str]) -> bool:

@@ -24,11 +24,6 @@ _CITE = """@article{personamem-v2,
   eprint = {2512.06688},
   archivePrefix = {arXiv}
 }"""
-_EXAMPLES = (
-    ("From Python:", "client.py"),
-    ("Over HTTP:", "http.sh"),
-    ("As tools of an MCP client:", "mcp.json"),
-)
 _CALLS = (
     ("leaderboard", "column, task, context, tier, text, limit", "the table's rows, best first, and how old they are"),
     ("submission_status", "digest", "what became of a submission"),
@@ -37,6 +32,14 @@ _CALLS = (
     ("compare", "a, b", "the paired comparison of two rows of one table"),
     ("build_memory", "history, cap_tokens", "a memory as JSON; nothing is kept"),
     ("answer_question", "memory, question, options", "the bullets that count, the option they point to, a reply"),
+    ("submit", "predictions, meta, name", "the receipt of a submission that was sent, and what became of it"),
+    ("dispute, /withdraw", "digest, reason, name", "what became of the row, and its log"),
+    ("remember", "memory, messages, session, started_at", "what a chat changed, and the memory after it"),
+    ("recall, /search, /show, /why", "memory and query, text or bullet_id", "what it knows, and where that comes from"),
+    ("add, /edit, /pin, /delete", "memory and text, bullet_id, is_pinned", "what was changed, and the memory after it"),
+    ("preview_forget, /forget", "memory, text", "what would go; what went, with receipts, and the memory after it"),
+    ("preview_rule, /set_rule, /remove_rule", "memory and text or rule_id", "the same of a rule"),
+    ("undo, /redo, /decide, /log, /export", "memory and to, held_id, limit, format", "as a served memory does"),
 )
 
 
@@ -128,16 +131,18 @@ def load_example(name: str) -> str:
 def _programs() -> str:
     listed = [(f"/{name}", takes, gives) for name, takes, gives in _CALLS]
     blocks = "".join(
-        f'<p>{title}</p><pre tabindex="0"><code>{e(load_example(name))}</code></pre>'
+        f'{f"<p>{title}</p>" if title else ""}<pre tabindex="0"><code>{e(load_example(name))}</code></pre>'
         for title, name in (
             ("From Python:", "client.py"),
             ("Over HTTP:", "http.sh"),
-            ("As tools of an MCP client:", "mcp.json"),
+            ("As tools of an MCP client, and how one asks them:", "mcp.json"),
+            ("", "mcp_client.py"),
         )
     )
     return (
-        "<h4>For programs</h4><p>The page's functions can be called by programs; the same limits hold, and nothing "
-        f"that is sent is kept.</p>{_table('Calls', ('Call', 'Takes', 'Returns'), listed)}{blocks}"
+        "<h4>For programs</h4><p>The page's functions can be called by programs, within the same limits. Nothing is "
+        "kept: a memory goes back with each answer, and comes with the next call. What you submit, dispute or withdraw "
+        f"is public.</p>{_table('Calls', ('Call', 'Takes', 'Returns'), listed)}{blocks}"
         "<p>A memory that is kept, and asked again tomorrow, needs an owner and a token: run "
         "<code>personamem memory serve</code> on your own machine.</p>"
     )

@@ -32,11 +32,14 @@ from personamem_ui.answering import MAX_ANSWER_TOKENS, PageModel
 from personamem_ui.board_source import BoardSource, Snapshot
 from personamem_ui.board_status import find_status
 from personamem_ui.board_view import View, select_rows
+from personamem_ui.carried_memory import check_chat, open_carried
 from personamem_ui.checking import list_problems
+from personamem_ui.memory_api import make_calls
+from personamem_ui.sending import RowAct, act_on_row, find_sender, score_sent, send_files
 from personamem_ui.sessions import MAX_QUESTION_CHARACTERS, UPLOAD_LIMITS
 from personamem_ui.support import measure_support, telling_text
 
-API_CALLS, NUM_API_CALLS = "api", 4
+API_CALLS, NUM_API_CALLS, NUM_SENDERS = "api", 4, 40
 """All calls of programs share one queue with this many places."""
 
 MAX_ROWS = 1_000
@@ -145,6 +148,47 @@ class PageApi:
 
         return await _answer(score)
 
+    async def submit(self, predictions: str, meta: str, name: str = "") -> JsonObject:
+        """Send a submission, as the form does: in public, and for good; return its receipt and what became of it.
+
+        Args:
+            predictions: The text of predictions.jsonl.
+            meta: The text of meta.yaml.
+            name: Who sends, in a rehearsal on a Hub of this machine; elsewhere it is the account that is signed in.
+        """
+
+        def send() -> JsonObject:
+            received = send_files(self.source, _encode(predictions), _encode(meta), find_sender(self.source, name))
+            return {**asdict(received), "note": score_sent(self.source, received.digest)}
+
+        return await _answer(send)
+
+    async def dispute(self, digest: str, reason: str, name: str = "") -> JsonObject:
+        """Mark a row as disputed, with a reason that the public log shows.
+
+        Args:
+            digest: Digest of a row, or its first 8 digits or more.
+            reason: One line of at most 500 characters.
+            name: Who asks, in a rehearsal; elsewhere it is the account that is signed in.
+        """
+        return await _answer(lambda: self._act("dispute", digest, reason, name))
+
+    async def withdraw(self, digest: str, reason: str, name: str = "") -> JsonObject:
+        """Take one's own row from the table; the public log keeps that it was there, and the reason.
+
+        Args:
+            digest: Digest of a row, or its first 8 digits or more.
+            reason: One line of at most 500 characters.
+            name: Who asks, in a rehearsal; elsewhere it is the account that is signed in.
+        """
+        return await _answer(lambda: self._act("withdraw", digest, reason, name))
+
+    def _act(self, act: RowAct, digest: str, reason: str, name: str) -> JsonObject:
+        sender = find_sender(self.source, name)
+        done = act_on_row(self.source, act, _find(self._table(), digest)["submission"], sender=sender, reason=reason)
+        status = find_status(self.source, done)
+        return {"digest": done, "status": status.status, "reason": status.reason, "log": status.log}
+
     async def compare(self, a: str, b: str) -> JsonObject:
         """Return the paired comparison b - a of two rows of one table, overall and by slice, clustered by persona.
 
@@ -169,6 +213,7 @@ class PageApi:
 
         def build() -> JsonObject:
             parsed = parse_history(history, source="history", limits=UPLOAD_LIMITS)
+            check_chat(parsed.messages)
             counter = EstimateCounter()
             if not 64 <= int(cap_tokens) <= DEFAULT_CAP_TOKENS:
                 raise DataFormatError(f"cap_tokens is {cap_tokens}; give 64 to {DEFAULT_CAP_TOKENS}")
@@ -181,7 +226,7 @@ class PageApi:
         """Answer a question with a memory: which bullets count, which option they point to, and the model's reply.
 
         Args:
-            memory: What build_memory returned.
+            memory: What build_memory, or another call about a memory, returned.
             question: The question, at most 2,000 characters.
             options: Four options for multiple choice; leave it out for an open question.
         """
@@ -211,7 +256,7 @@ class PageApi:
 def _ask(
     memory: JsonObject, question: str, options: list[str] | None
 ) -> tuple[MemoryDocument, list[Message], JsonObject]:
-    document = MemoryDocument.from_dict(memory)
+    document = open_carried(memory).show().document
     text = question.strip()
     if not text or len(text) > MAX_QUESTION_CHARACTERS:
         raise DataFormatError(f"the question has {len(text):,} characters; 1 to {MAX_QUESTION_CHARACTERS:,} are taken")
@@ -320,7 +365,9 @@ def add_api(source: BoardSource, page_model: PageModel) -> None:
     api = PageApi(source, page_model)
     calls: tuple[Callable[..., Any], ...] = (
         *(api.leaderboard, api.submission_status, api.validate_submission, api.score_predictions),
-        *(api.compare, api.build_memory, api.answer_question),
+        *(api.compare, api.build_memory, api.answer_question, api.dispute, api.withdraw),
     )
-    for call in calls:
-        offer(checked(call), api_name=call.__name__, concurrency_id=API_CALLS, concurrency_limit=NUM_API_CALLS)
+    # Whoever sends together shares one commit, and waits for it: not in the queue of the rest.
+    offer(checked(api.submit), api_name="submit", concurrency_limit=NUM_SENDERS)
+    for call in (*map(checked, calls), *make_calls(_answer)):
+        offer(call, api_name=call.__name__, concurrency_id=API_CALLS, concurrency_limit=NUM_API_CALLS)

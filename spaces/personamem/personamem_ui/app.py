@@ -21,6 +21,7 @@ from personamem_ui.board_tab import create_board_tab, wire_board_tab
 from personamem_ui.header import HEADER, render_banner, render_footer
 from personamem_ui.keeping import render_keep
 from personamem_ui.limits import UPLOAD_FILE_BYTES
+from personamem_ui.mcp_json import answer_in_json
 from personamem_ui.memory_tab import create_memory_tab, first_session, wire_memory_tab
 from personamem_ui.offered import Offered
 from personamem_ui.page_guard import PageGuard
@@ -43,6 +44,18 @@ class Page(gr.Blocks):
     """The page, with the leaderboard that it shows."""
 
     source: BoardSource
+    _tools: Any = None
+
+    @property
+    def mcp_server_obj(self) -> Any:
+        """The MCP server, which Gradio makes when the page is launched."""
+        return self._tools
+
+    @mcp_server_obj.setter
+    def mcp_server_obj(self, server: Any) -> None:
+        if server is not None:
+            answer_in_json(server)
+        self._tools = server
 
 
 def create_page(settings: Settings) -> Page:
@@ -84,7 +97,7 @@ def _create_tabs(page: Page, settings: Settings, models: VisitorModels) -> None:
         with _tab("leaderboard"):
             board_tab = create_board_tab(page.source)
         with _tab("submit"):
-            submit_tab = create_submit_tab(page.source, has_sign_in=settings.has_sign_in)
+            submit_tab = create_submit_tab(page.source)
         with _tab("about"):
             create_about_tab(page.source)
 

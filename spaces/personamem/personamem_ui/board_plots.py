@@ -13,7 +13,7 @@ from personamem_ui.plot_frame import frame_plot
 
 WIDTH, HEIGHT = 560, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 34, 24, 44
-NUM_LABELLED, LABEL_HEIGHT = 4, 15
+NUM_LABELLED, LABEL_HEIGHT, LABEL_CHARS, LABEL_CHAR_WIDTH = 4, 15, 28, 6.6
 NUM_BY_TYPE = 3
 MAX_LISTED = 30
 MAX_DOTS = 100
@@ -45,11 +45,10 @@ def _plot_tokens(rows: Sequence[TableRow]) -> str:
     low = math.floor(math.log10(min(tokens for tokens, _ in known)))
     high = max(low + 1, math.ceil(math.log10(max(tokens for tokens, _ in known))))
     bounds = _bounds([row for _, row in known])
-    named = _labelled([(_x(math.log10(tokens), low, high), row) for tokens, row in known], bounds)
+    sides = _labelled([(_x(math.log10(tokens), low, high), row) for tokens, row in known], bounds)
     ticks = "".join(_tick_x(_x(power, low, high), f"{10**power:,}") for power in range(low, high + 1))
     dots = "".join(
-        _dot(_x(math.log10(tokens), low, high), row, bounds, name=row["name"] if row["submission"] in named else "")
-        for tokens, row in known
+        _dot(_x(math.log10(tokens), low, high), row, bounds, side=sides.get(row["submission"])) for tokens, row in known
     )
     label = f"{title}: {len(known)} systems; the best has {format_share(known[0][1]['accuracy'])}"
     listed = _listing(
@@ -59,16 +58,23 @@ def _plot_tokens(rows: Sequence[TableRow]) -> str:
     return _figure(title, _svg(label, _axes_y(bounds) + ticks + _axis_name("tokens a query") + dots), listed)
 
 
-def _labelled(dots: Sequence[tuple[float, TableRow]], bounds: tuple[float, float]) -> set[str]:
-    """Return the first few rows whose names do not run into each other."""
+def _labelled(dots: Sequence[tuple[float, TableRow]], bounds: tuple[float, float]) -> dict[str, str]:
+    """Return on which side ("start" is the right) the first few names stand, of those that cover no dot and no name."""
     taken: list[float] = []
-    named: set[str] = set()
-    for _, row in dots[: 3 * NUM_LABELLED]:
-        y = _y(row["accuracy"], bounds)
-        if len(named) < NUM_LABELLED and all(abs(y - other) > LABEL_HEIGHT for other in taken):
+    places = [(x, _y(row["accuracy"], bounds)) for x, row in dots]
+    sides: dict[str, str] = {}
+    for (x, y), (_, row) in list(zip(places, dots, strict=True))[: 3 * NUM_LABELLED]:
+        width = LABEL_CHAR_WIDTH * min(len(row["name"]), LABEL_CHARS)
+        near = [other for other, level in places if other != x and abs(level - y) < LABEL_HEIGHT]
+        fits = {
+            "start": x + width < WIDTH and not any(x < other < x + width for other in near),
+            "end": x - width > LEFT and not any(x - width < other < x for other in near),
+        }
+        side = next((side for side, is_free in fits.items() if is_free), None)
+        if side and len(sides) < NUM_LABELLED and all(abs(y - other) > LABEL_HEIGHT for other in taken):
             taken.append(y)
-            named.add(row["submission"])
-    return named
+            sides[row["submission"]] = side
+    return sides
 
 
 def _plot_time(rows: Sequence[TableRow]) -> str:
@@ -210,7 +216,7 @@ def _y(share: float, bounds: tuple[float, float]) -> float:
     return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (share - low) / (high - low)
 
 
-def _dot(x: float, row: TableRow, bounds: tuple[float, float], *, name: str = "") -> str:
+def _dot(x: float, row: TableRow, bounds: tuple[float, float], *, side: str | None = None) -> str:
     y = _y(row["accuracy"], bounds)
     interval = interval_of(row, "accuracy")
     whisker = (
@@ -219,11 +225,11 @@ def _dot(x: float, row: TableRow, bounds: tuple[float, float], *, name: str = ""
         if interval
         else ""
     )
-    is_left = x > WIDTH * 0.6
+    name = row["name"]
     label = (
-        f'<text x="{x - 9 if is_left else x + 9:.1f}" y="{y - 6:.1f}" text-anchor="{"end" if is_left else "start"}">'
-        f"{e(name if len(name) <= 28 else name[:27] + '…')}</text>"
-        if name
+        f'<text x="{x - 9 if side == "end" else x + 9:.1f}" y="{y - 6:.1f}" text-anchor="{side}">'
+        f"{e(name if len(name) <= LABEL_CHARS else name[: LABEL_CHARS - 1] + '…')}</text>"
+        if side
         else ""
     )
     said = f"{row['name']}: {format_share(row['accuracy'])} ({format_interval(interval)})"

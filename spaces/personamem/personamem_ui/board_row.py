@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 from hub_toolkit.errors import PersonaMemError
@@ -29,6 +30,8 @@ _RERUN = (
     ("rerun_accuracy", "Accuracy of the rerun", "share"),
     ("excess", "What was sent lies above it by", "signed"),
     ("same_choices", "Same choices", "share"),
+    ("same_verdicts", "Same verdicts", "share"),
+    ("rerun_lost", "Answers of it that failed", ""),
     ("held_out_accuracy", "On people whom nobody else has", "share"),
     ("gap", "Gap to that", "signed"),
     ("held_out_rows", "Questions about them", ""),
@@ -150,10 +153,19 @@ def _render_verified(row: TableRow) -> str:
         return '<p class="pm-small">Not verified: the maintainers have not run this system themselves.</p>'
     if not isinstance(verified, dict):
         return f'<p class="pm-small">Verified: {e(verified)}</p>'
-    pairs = [(title, e(_say(verified[name], kind))) for name, title, kind in _RERUN if verified.get(name) is not None]
+    told = [part for part in _RERUN if verified.get(part[0]) is not None]
+    pairs = [(title, e(_say(verified[name], kind) + _bounds(verified, name))) for name, title, kind in told]
     is_verified = row["tier"] == "verified"
     title = "Verified by the maintainers' own run" if is_verified else "The maintainers' own run scored less"
     return _definitions(title, pairs)
+
+
+def _bounds(verified: Mapping[str, Any], name: str) -> str:
+    stem = name.removesuffix("_accuracy")
+    low, high = verified.get(f"{stem}_low"), verified.get(f"{stem}_high")
+    if not (isinstance(low, float) and isinstance(high, float)):
+        return ""
+    return f" ({format_interval((low, high), is_signed=name in ('gap', 'excess'))})"
 
 
 def _say(value: object, kind: str) -> str:
@@ -172,9 +184,15 @@ def _render_files(row: TableRow, source: BoardSource) -> str:
     here = f"?tab=leaderboard&submission={quote(digest[:16])}"
     return (
         f'<p class="pm-files">Files as they came: {", ".join(links) or NONE}. Digest <code>{e(digest)}</code>. '
-        f'<a href="{e(here)}">Link to this row</a>. Something wrong? '
-        f"<code>personamem leaderboard dispute {e(digest[:12])} --reason …</code></p>"
+        f'<a href="{e(here)}">Link to this row</a>. {_render_ways(source, digest)}</p>'
     )
+
+
+def _render_ways(source: BoardSource, digest: str) -> str:
+    """Say how a row is disputed or withdrawn."""
+    if source.can_send:
+        return "Something wrong with it, or is it yours? It can be disputed or withdrawn below."
+    return f"Something wrong? <code>personamem leaderboard dispute {e(digest[:12])} --reason …</code>"
 
 
 def _render_log(events: Sequence[Event]) -> str:

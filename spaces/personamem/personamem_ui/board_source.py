@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass, field
@@ -67,11 +68,14 @@ class BoardSource:
     intake: Intake | None = None
     _table: LoadedTable | None = None
     _read_s: float = 0.0
+    _num_changes: int = 0
+    _num_changes_read: int = 0
     _worked_s: float = float("-inf")
     _pass_began_s: float = float("-inf")
     _pass_failed: str | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _working: threading.Lock = field(default_factory=threading.Lock)
+    _counting: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def board(self) -> Board:
@@ -83,33 +87,50 @@ class BoardSource:
         """Whether the Hub is one of this machine, where nobody has an account."""
         return self.settings is not None and urlsplit(self.settings.hub_endpoint).hostname in _LOOPBACK
 
+    @property
+    def has_sign_in(self) -> bool:
+        """Whether visitors can sign in, so that it is known who sends."""
+        return self.settings is not None and self.settings.has_sign_in
+
+    @property
+    def can_send(self) -> bool:
+        """Whether anything can be sent from this page at all."""
+        return self.intake is not None and (self.has_sign_in or self.is_rehearsal)
+
     def read(self) -> Snapshot:
         """Return the table; it is read from the Hub where what is known has grown old."""
         return self._read(REHEARSAL_REFRESH_S if self.is_rehearsal else REFRESH_S)
 
     def known(self) -> Snapshot:
         """Return the table as it was last read: what a visitor does with it never waits for the Hub."""
-        return self._read(float("inf"))
+        return self._read(math.inf)
 
     def refresh(self) -> Snapshot:
-        """Read the table anew, unless it was read a moment ago."""
-        return self._read(MIN_GAP_S)
+        """Read the table anew, unless it was read a moment ago; what this page has changed is in it."""
+        return self._read(MIN_GAP_S, is_waiting=self._is_changed)
 
-    def _read(self, max_age_s: float) -> Snapshot:
+    def _read(self, max_age_s: float, *, is_waiting: bool = False) -> Snapshot:
         """One reader at a time; whoever comes meanwhile gets what is known, and waits only where nothing is."""
         if self.api is None or self.repos is None or self.settings is None:
             return Snapshot(error=NOT_SET_UP)
-        if self._is_old(max_age_s) and self._guard.acquire(blocking=self._table is None):
+        if self._is_old(max_age_s) and self._guard.acquire(blocking=is_waiting or self._table is None):
             try:
                 if self._is_old(max_age_s):
+                    num_changes = self._num_changes  # a change while it is read may not be in it
                     self._table = load_table(self.api, self.repos, self.settings.cache_dir)
-                    self._read_s = time.monotonic()
+                    self._read_s, self._num_changes_read = time.monotonic(), num_changes
             finally:
                 self._guard.release()
         return self._snapshot()
 
+    @property
+    def _is_changed(self) -> bool:
+        return self._num_changes_read < self._num_changes
+
     def _is_old(self, max_age_s: float) -> bool:
-        return self._table is None or time.monotonic() - self._read_s >= max_age_s
+        if self._table is None or max_age_s == math.inf:
+            return self._table is None
+        return self._is_changed or time.monotonic() - self._read_s >= max_age_s
 
     def _snapshot(self) -> Snapshot:
         table = self._table
@@ -147,8 +168,13 @@ class BoardSource:
             process_pending(api, repos, self.boards)
         except PersonaMemError as error:
             return str(error)
-        self._read_s = 0.0
+        self.expire()
         return None
+
+    def expire(self) -> None:
+        """Have the table read anew by whoever asks next: this page has changed it."""
+        with self._counting:
+            self._num_changes += 1
 
     def catch_up(self) -> None:
         """Score what a page that was killed has left behind: an attempt every `REFRESH_S`, while something waits."""

@@ -16,6 +16,7 @@ from personamem_ui.board_format import table_as_csv
 from personamem_ui.board_plots import render_plots
 from personamem_ui.board_render import describe_column, is_digest, render_age, render_pinned, render_table
 from personamem_ui.board_row import render_comparison, render_row
+from personamem_ui.board_scripts import DOWNLOAD_JS, ROW_JS, TABLE_JS
 from personamem_ui.board_source import BoardSource, Snapshot
 from personamem_ui.board_view import (
     COLUMNS,
@@ -32,49 +33,11 @@ from personamem_ui.board_view import (
     type_names,
 )
 from personamem_ui.published import render_published
+from personamem_ui.row_form import RowForm, create_row_form, wire_row_form
 
 BOARD_STYLE = Path(__file__).with_name("board.css")
 TICK_S, REHEARSAL_TICK_S = 60, 10
 MAX_FILTER_CHARACTERS = 100
-
-TABLE_JS = """
-let again = null;
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('[data-sort],[data-row],[data-more]');
-  if (!button) return;
-  const {sort, row, more} = button.dataset;
-  again = sort ? `[data-sort="${sort}"]` : row ? `[data-row="${row}"]` : null;
-  trigger('click', {sort: sort || '', row: row || '', more: more || ''});
-});
-watch('value', () => {
-  const button = again && element.querySelector(again);
-  again = null;
-  if (button) button.focus({preventScroll: true});
-});
-"""
-"""A click names what was clicked; after the table is drawn again the same button has the focus."""
-
-ROW_JS = """
-element.addEventListener('click', (event) => {
-  if (event.target.closest('[data-close]')) trigger('click', {close: '1'});
-});
-let wasOpen = false;
-watch('value', () => {
-  const page = element.querySelector('.pm-row');
-  if (page && !wasOpen) page.scrollIntoView({block: 'nearest'});
-  wasOpen = Boolean(page);
-});
-"""
-
-DOWNLOAD_JS = """(text) => {
-  if (!text) return text;
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob(['\\ufeff' + text], {type: 'text/csv;charset=utf-8'}));
-  link.download = 'personamem-leaderboard.csv';
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  return '';
-}"""
 
 
 @dataclass(frozen=True)
@@ -101,6 +64,7 @@ class BoardTab:
     download: gr.Button
     csv: gr.Textbox
     row: gr.HTML
+    form: RowForm
     other: gr.Dropdown
     comparison: gr.HTML
     plots: gr.HTML
@@ -126,7 +90,7 @@ class BoardTab:
     @property
     def opened(self) -> list[Any]:
         """What an opened row fills."""
-        return [self.row, self.other, self.comparison]
+        return [self.row, self.form.fields, self.other, self.comparison]
 
     @property
     def ticked(self) -> list[Any]:
@@ -154,6 +118,7 @@ def create_board_tab(source: BoardSource) -> BoardTab:
         )
         parts["csv"] = gr.Textbox(visible=False)
     parts["row"] = gr.HTML(apply_default_css=False, elem_id="pm-board-row", js_on_load=ROW_JS)
+    parts["form"] = create_row_form(source)
     parts["other"] = gr.Dropdown(
         [], value=None, label="Compare this row with", visible=False, elem_id="pm-board-other",
         info="Paired: on the same questions, clustered by persona.",
@@ -234,12 +199,13 @@ def draw_opened(tab: BoardTab, view: View, snapshot: Snapshot) -> list[Any]:
     """Return what `tab.opened` shows: a row's page, what it can be compared with, and the comparison."""
     row = snapshot.find(view.opened)
     if row is None:
-        return ["", gr.update(visible=False, value=None), ""]
+        return ["", gr.update(visible=False), gr.update(visible=False, value=None), ""]
     others = compare_choices(row, snapshot)
     known = view.other if view.other in {digest for _, digest in others} else None
     other = snapshot.find(known) if known else None
     return [
         render_row(row, tab.source, snapshot),
+        gr.update(visible=tab.source.can_send),
         gr.update(visible=bool(others), choices=others, value=known),
         render_comparison(row, other, tab.source.boards) if other else "",
     ]
@@ -330,13 +296,15 @@ class BoardEvents:
         """Sort, show more rows, or open a row."""
         said = {name: str(event._data.get(name) or "") for name in ("sort", "row", "more")}
         snapshot, now = await self._known(), _clicked(view, said)
-        opened = draw_opened(self.tab, now, snapshot) if said["row"] else [gr.skip() for _ in self.tab.opened]
+        opened = [*draw_opened(self.tab, now, snapshot), *self.tab.form.emptied]
+        if not said["row"]:
+            opened = [gr.skip() for _ in opened]
         return [now, _draw_table(now, snapshot), *opened]
 
     async def on_close(self, view: View) -> list[Any]:
         """Close the row that is open."""
         snapshot, now = await self._known(), replace(view, opened="", other="")
-        return [now, _draw_table(now, snapshot), *draw_opened(self.tab, now, snapshot)]
+        return [now, _draw_table(now, snapshot), *draw_opened(self.tab, now, snapshot), *self.tab.form.emptied]
 
     async def on_other(self, view: View, digest: str | None) -> list[Any]:
         """Compare the open row with another."""
@@ -370,9 +338,10 @@ def wire_board_tab(tab: BoardTab, page: gr.Blocks) -> None:
     ]
     for event in drawn:
         event.success(events.on_plots, [tab.state], [tab.plots], trigger_mode="always_last", **quick)
-    clicked = [tab.state, tab.table, *tab.opened]
+    clicked = [tab.state, tab.table, *tab.opened, *tab.form.planned]
     tab.table.click(events.on_table, [tab.state], clicked, trigger_mode="multiple", **quick)
     tab.row.click(events.on_close, [tab.state], clicked, **quick)
+    wire_row_form(tab.form, tab.source, tab.state, everything, events.on_refresh)
     tab.other.input(events.on_other, [tab.state, tab.other], [tab.state, tab.comparison], **quiet)
     prepared = tab.download.click(events.on_download, [tab.state], [tab.csv], **quick)
     prepared.success(None, [tab.csv], [tab.csv], js=DOWNLOAD_JS, show_progress="hidden", api_visibility="private")

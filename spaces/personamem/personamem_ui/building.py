@@ -17,6 +17,9 @@ PACE_S, MAX_PACE_S = 0.25, 2.0
 """A chunk is read in milliseconds. So that eyes can follow, chunks come this far apart, and add this much in all; the
 more visitors read at once, the less, for whoever pauses holds a place that another waits for."""
 
+MAX_STOP_S = 10.0
+"""A stop does not wait longer for the chunk under way."""
+
 BROKEN_OFF = "the reading broke off by a fault of this page; what was read before it is kept, and can be read on"
 
 
@@ -62,11 +65,13 @@ async def run_build(
     session.phase = "building"
     session.use_builder(builder, counter)
     _under_way.add(id(run))
+    run.is_idle.clear()
     try:
         async for number in _run(session, run, builder, chunk_tokens):
             yield number
     finally:
         _under_way.discard(id(run))
+        run.is_idle.set()
         if session.run is run:  # a model may hold a visitor's token: it is let go with the run
             cap = builder.empty().cap_tokens
             session.use_builder(ExtractiveBuilder(counter, cap_tokens=cap), counter)
@@ -80,6 +85,8 @@ async def _run(session: Session, run: BuildRun, builder: MemoryBuilder, chunk_to
     session.num_chunks, session.num_chunks_read = len(portions), 0
     before = builder.usage
     for number, portion in enumerate(portions, start=1):
+        if run.stop.is_set():
+            return
         done = await _read(session, run, portion.chat, portion.end, in_thread=isinstance(builder, ExtractiveBuilder))
         if done is None or session.run is not run:
             return
@@ -133,6 +140,14 @@ async def remember_said(session: Session, message: Message) -> Remembered:
         done = await remember()
     session.settle(is_purged=any(receipt.kind == "forgotten" for receipt in done.receipts))
     return done
+
+
+async def stop_build(session: Session) -> None:
+    """End the build under way, once the chunk that is being read is told too: what is said afterwards stays true."""
+    run = session.run
+    session.stop()
+    if run is not None:
+        await _pause(MAX_STOP_S, run.is_idle)
 
 
 async def _pause(seconds: float, stop: asyncio.Event) -> None:

@@ -14,14 +14,13 @@ from hub_toolkit.hub.transfer.commit import read_tree
 from hub_toolkit.leaderboard.board import Board
 from hub_toolkit.leaderboard.boards import pick_board, read_for_boards
 from hub_toolkit.leaderboard.meta import MAX_META_BYTES, parse_meta
-from hub_toolkit.leaderboard.submission import PREDICTIONS_FILE, SubmissionLimits, read_predictions
+from hub_toolkit.leaderboard.submission import PREDICTIONS_FILE, SubmissionLimits, check_form, read_line
 from hub_toolkit.settings import Settings
 
 MAX_PROBLEMS = 20
 PAGE_LIMITS = SubmissionLimits(size_bytes=16 * 2**20)
 """What the page takes; larger files go by the command line or as a pull request."""
 
-_FIRST_LINE = re.compile(rf"^{re.escape(PREDICTIONS_FILE)}, line 1: ")
 _PATH = re.compile(r"[\w .@+-]{1,100}(?:/[\w .@+-]{1,100}){0,9}")
 _REVISION = re.compile(r"[\w./-]{1,100}", re.ASCII)
 
@@ -39,6 +38,10 @@ def list_problems(predictions: bytes, meta: bytes, boards: tuple[Board, ...]) ->
         board = pick_board(parse_meta(meta), boards)
     except SubmissionError as error:
         problems.append(str(error))
+    try:
+        check_form(predictions)
+    except SubmissionError as error:
+        return [*problems, str(error)]
     if len(predictions) <= PAGE_LIMITS.size_bytes:
         problems += _line_problems(predictions, board, MAX_PROBLEMS - len(problems))
     return problems or [first]
@@ -56,7 +59,7 @@ def _line_problems(data: bytes, board: Board, room: int) -> list[str]:
             num_blank += 1
             continue
         name = _name_of(raw)
-        problem = _line_problem(raw, number, board, name)
+        problem = _line_problem(raw, number, board)
         if problem is None and name in lines:
             problem = f"line {number}: {name} was answered in line {lines[name]} already; keep one line a question"
             problem = f"{PREDICTIONS_FILE}, {problem}"
@@ -72,15 +75,11 @@ def _line_problems(data: bytes, board: Board, room: int) -> list[str]:
     return problems
 
 
-def _line_problem(raw: bytes, number: int, board: Board, name: str) -> str | None:
-    """Check one line as if it were the whole file of a board with its question alone."""
-    sample = board.by_id.get(name)
-    small = replace(board, samples=(sample,)) if sample is not None else board
-    mark = b"\xef\xbb\xbf"
+def _line_problem(line: bytes, number: int, board: Board) -> str | None:
     try:
-        read_predictions(raw if number == 1 else raw.removeprefix(mark), small, limits=PAGE_LIMITS)
+        read_line(line, number, board, PAGE_LIMITS)
     except SubmissionError as error:
-        return _FIRST_LINE.sub(f"{PREDICTIONS_FILE}, line {number}: ", str(error))
+        return str(error)
     return None
 
 

@@ -12,6 +12,7 @@ import gradio as gr
 
 from hub_toolkit.errors import DataFormatError
 from personamem_ui.answering import PageModel
+from personamem_ui.building import stop_build
 from personamem_ui.keeping import load_from_hub, load_memory_file, save_to_hub
 from personamem_ui.memory_layout import (
     HEAVY,
@@ -86,7 +87,7 @@ def wire_memory_tab(
         return [session, *show_page(session)]
 
     async def on_stop(session: Session) -> list[Any]:
-        session.stop()
+        await stop_build(session)
         return [session, *show_page(session)]
 
     async def on_restart(session: Session) -> list[Any]:

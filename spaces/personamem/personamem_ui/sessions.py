@@ -127,11 +127,18 @@ class Planned:
     note: str = ""
 
 
+def _set_event() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class BuildRun:
-    """One press of the button; `stop` ends it."""
+    """One press of the button; `stop` ends it, and the chunk under way is read to its end. `is_idle`: none is."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    is_idle: asyncio.Event = field(default_factory=_set_event)
 
 
 def _name_digest(name: str) -> str:

@@ -110,11 +110,11 @@ def render_status(status: SubmissionStatus) -> str:
     )
 
 
-def render_sender(source: BoardSource, *, has_sign_in: bool) -> str:
+def render_sender(source: BoardSource) -> str:
     """Say under which name a submission is sent, or how else it can be sent."""
     if source.intake is None:
         text = "This page has no leaderboard to send to: it checks files and shows the row that they would get."
-    elif has_sign_in:
+    elif source.has_sign_in:
         text = "It is sent under the account that you are signed in with, which is shown in public."
     elif source.is_rehearsal:
         text = (

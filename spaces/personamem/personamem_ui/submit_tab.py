@@ -16,6 +16,7 @@ from hub_toolkit.leaderboard.submission import PREDICTIONS_FILE
 from personamem_ui.board_source import BoardSource
 from personamem_ui.board_status import find_status
 from personamem_ui.checking import PAGE_LIMITS, fetch_public_files, list_problems, read_upload
+from personamem_ui.sending import find_sender, score_sent
 from personamem_ui.submit_render import (
     render_error,
     render_intro,
@@ -26,7 +27,6 @@ from personamem_ui.submit_render import (
     render_status,
     render_waiting,
 )
-from personamem_ui.visitors import current_visitor
 
 CHECKS, NUM_CHECKS = "checks", 2
 """Checking and scoring share one queue with this many places."""
@@ -48,7 +48,6 @@ class SubmitTab:
     """The components whose events are wired below."""
 
     source: BoardSource
-    has_sign_in: bool
     draft: gr.State
     predictions: gr.File
     meta: gr.File
@@ -66,15 +65,10 @@ class SubmitTab:
     look: gr.Button
     status: gr.HTML
 
-    @property
-    def can_send(self) -> bool:
-        """Whether a submission can be sent from this page at all."""
-        return self.source.intake is not None and (self.has_sign_in or self.source.is_rehearsal)
 
-
-def create_submit_tab(source: BoardSource, *, has_sign_in: bool = False) -> SubmitTab:
+def create_submit_tab(source: BoardSource) -> SubmitTab:
     """Lay out the form."""
-    parts: dict[str, Any] = {"source": source, "has_sign_in": has_sign_in}
+    parts: dict[str, Any] = {"source": source}
     parts["draft"] = gr.State(Draft(), time_to_live=DRAFT_LIFE_S)
     gr.HTML("<h3>Submit</h3>", apply_default_css=False)
     gr.HTML(render_intro(source.board), apply_default_css=False)
@@ -93,11 +87,13 @@ def create_submit_tab(source: BoardSource, *, has_sign_in: bool = False) -> Subm
     parts |= _create_hub_fields()
     parts["result"] = gr.HTML(apply_default_css=False, elem_id="pm-submit-result")
     gr.HTML("<h4>2 · Send</h4>", apply_default_css=False)
-    gr.HTML(render_sender(source, has_sign_in=has_sign_in), apply_default_css=False)
-    is_named = source.intake is not None and source.is_rehearsal and not has_sign_in
+    gr.HTML(render_sender(source), apply_default_css=False)
     with gr.Row(equal_height=False, elem_classes="pm-ask"):
         parts["name"] = gr.Textbox(
-            label="Your name in this rehearsal", max_length=40, visible=is_named, elem_id="pm-submit-name"
+            label="Your name in this rehearsal",
+            max_length=40,
+            visible=source.can_send and not source.has_sign_in,
+            elem_id="pm-submit-name",
         )
         parts["send"] = gr.Button("Send", interactive=False, scale=0, min_width=140, elem_id="pm-submit-send")
     parts["receipt"] = gr.HTML(apply_default_css=False, elem_id="pm-submit-receipt")
@@ -137,7 +133,7 @@ class SubmitEvents:
         """Check two uploads."""
         yield [Draft(), render_waiting("Checking …"), gr.update(interactive=False), gr.skip(), gr.skip()]
         draft, said = await asyncio.to_thread(self._check_uploads, predictions, meta)
-        yield [draft, said, gr.update(interactive=bool(draft.digest) and self.tab.can_send), None, None]
+        yield [draft, said, gr.update(interactive=bool(draft.digest) and self.source.can_send), None, None]
 
     def _check_uploads(self, predictions: str | None, meta: str | None) -> tuple[Draft, str]:
         read: list[bytes] = []
@@ -158,7 +154,7 @@ class SubmitEvents:
         """Fetch two files of the Hub by name, and check them."""
         yield [Draft(), render_waiting("Fetching …"), gr.update(interactive=False)]
         draft, said = await asyncio.to_thread(self._check_hub, repo, revision, (predictions, meta))
-        yield [draft, said, gr.update(interactive=bool(draft.digest) and self.tab.can_send)]
+        yield [draft, said, gr.update(interactive=bool(draft.digest) and self.source.can_send)]
 
     def _check_hub(self, repo: str, revision: str, paths: tuple[str, str]) -> tuple[Draft, str]:
         if self.source.settings is None:
@@ -182,10 +178,10 @@ class SubmitEvents:
         if draft is None or not draft.digest:
             yield [Draft(), render_error("check the files first; a check is kept for half an hour"), gr.skip()]
             return
-        submitter = current_visitor().name if self.tab.has_sign_in else (name or "").strip()
-        if not submitter:
-            why = "sign in first" if self.tab.has_sign_in else "write a name first"
-            yield [draft, render_error(why), gr.skip()]
+        try:
+            submitter = find_sender(self.source, name or "")
+        except SubmissionError as error:
+            yield [draft, render_error(str(error)), gr.skip()]
             return
         yield [draft, render_waiting("Sending …"), gr.update(interactive=False)]
         try:
@@ -199,20 +195,8 @@ class SubmitEvents:
             render_receipt(received, submitter, is_rehearsal=is_rehearsal, note="It is being scored …"),
             gr.update(interactive=False),
         ]
-        note = await asyncio.to_thread(self._score, received.digest)
+        note = await asyncio.to_thread(score_sent, self.source, received.digest)
         yield [Draft(), render_receipt(received, submitter, is_rehearsal=is_rehearsal, note=note), gr.skip()]
-
-    def _score(self, digest: str) -> str:
-        why = self.source.work()
-        if why:
-            return f"It waits for the maintainers' worker: this page cannot score it itself ({why})."
-        try:
-            status = find_status(self.source, digest)
-        except PersonaMemError as error:
-            return f"It was received; the table cannot be read just now ({error})."
-        if status.row is None:
-            return f"It was received and is {status.status}. {status.reason}".strip()
-        return "It is scored: the tab Leaderboard shows its row after Refresh."
 
     async def on_look(self, digest: str | None) -> str:
         """Look a submission up."""

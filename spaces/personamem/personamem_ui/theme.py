@@ -41,11 +41,14 @@ _OPEN_TABS = """() => {
     const next = button(ids[(ids.indexOf(at) + step + ids.length) % ids.length]);
     if (next) { next.click(); next.focus(); }
   });
+  document.documentElement.dataset.pmLive = '1';
 }"""
 
 
 def open_tabs_js() -> str:
     """Return the script that opens the tab which the address names, keeps the address true, and hears the arrow keys.
+
+    Its last step marks the page as live: from then on what is clicked is heard.
 
     The page has a base address, so that a plain `#submit` would load it anew: links between tabs are handled here.
     """

@@ -34,8 +34,13 @@ def current_visitor() -> Visitor:
     if request is None or inner is None:
         return Visitor()
     session = str(getattr(request, "session_hash", None) or NOBODY)
-    name, token = _signed_in(inner.scope.get("session"))
+    name, token = (None, None) if _is_foreign(inner) else _signed_in(inner.scope.get("session"))
     return Visitor(session, f"@{name}" if name else visitor_address(inner.scope), name, token)
+
+
+def _is_foreign(request: Any) -> bool:
+    """Whether another site's page sent this, as the browser says: the cookie goes along with that, too."""
+    return request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
 
 
 def _signed_in(session: Any) -> tuple[str | None, str | None]:

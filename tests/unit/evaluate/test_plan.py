@@ -73,3 +73,12 @@ def test_history_of_a_size_that_is_missing_is_an_error() -> None:
 def test_no_rows_is_an_error() -> None:
     with pytest.raises(DataFormatError, match="no rows"):
         plan_evaluation([], EvalConfig("mini"))
+
+
+def test_embeddings_are_of_the_reader_rag_and_depart_from_the_protocol() -> None:
+    assert EvalConfig("mini", reader="rag").deviations == {}
+    assert EvalConfig("mini", reader="rag", rag_embed="hash").deviations == {"rag_embed": "hash"}
+    with pytest.raises(PersonaMemError, match="--rag-embed is of the reader `rag`"):
+        EvalConfig("mini", reader="memory", rag_embed="hash")
+    with pytest.raises(PersonaMemError, match="no embedder: write hash or minilm"):
+        EvalConfig("mini", reader="rag", rag_embed="word2vec")

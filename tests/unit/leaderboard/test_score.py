@@ -31,7 +31,9 @@ RECEIPT = Receipt("bob", "2026-11-21T10:00:00Z")
 def make_row(rule: Rule, *, time: str = RECEIPT.time, **meta: Any) -> TableRow:
     submission = read_submission(dump_lines(make_lines(rule)), make_meta(**meta), mini_board())
     scored = score_submission(submission, mini_board())
-    return make_table_row(submission, scored, mini_board(), Receipt("bob", time), find_rule_flags(scored.rows))
+    return make_table_row(
+        submission, scored, mini_board(), Receipt("bob", time), find_rule_flags(scored.rows, scored.samples)
+    )
 
 
 def test_accuracy_is_counted_over_the_rows_of_which_chance_is_known() -> None:
@@ -138,6 +140,50 @@ def test_copies_are_found_and_two_good_systems_are_not_copies() -> None:
         a, b = ("".join(c if source.random() < accuracy else source.choice("ABCD") for c in right) for _ in range(2))
         assert flag_of(a, b, right) is None, accuracy
     assert flag_of(weak, weak[:-1], right) is None
+
+
+def make_open_row(texts: list[str], name: str, time: str = RECEIPT.time) -> TableRow:
+    lines = [{"sample_id": one, "output": text} for one, text in zip(mini_board().by_id, texts, strict=True)]
+    submission = read_submission(dump_lines(lines), make_meta(task="open", name=name), mini_board())
+    scored = score_submission(submission, mini_board())
+    flags = find_rule_flags(scored.rows, scored.samples)
+    return make_table_row(submission, scored, mini_board(), Receipt("bob", time), flags)
+
+
+def test_open_answers_are_compared_by_their_words() -> None:
+    """A copy is told whatever its spaces and capitals, with a word before or some answers exchanged; others are not."""
+    source, words = random.Random(7), [word for one in mini_board().samples for word in one.correct_answer.split()]
+    first, other = ([" ".join(source.choices(words, k=40)) for _ in mini_board().samples] for _ in range(2))
+    half = [a if place % 2 else b for place, (a, b) in enumerate(zip(first, other, strict=True))]
+    texts = {
+        "spaces": [text.upper().replace(" ", "\n  ") for text in first],
+        "words": [f"Well, {text}" for text in first],
+        "exchanged": [*other[:3], *first[3:]],
+        "other": other,
+        "half": half,
+    }
+    rows = [make_open_row(first, "first")]
+    rows += [make_open_row(said, name, f"2026-11-21T10:00:0{n}Z") for n, (name, said) in enumerate(texts.items(), 1)]
+    pairs = {row["name"]: flag_copies([rows[0], row], frozenset({row["submission"]}), "") for row in rows[1:]}
+    found = {name: [flag.partition(":")[0] for flag in pair[1]["flags"]] for name, pair in pairs.items()}
+    assert found == {name: ["near_copy"] if name in ("spaces", "words", "exchanged") else [] for name in texts}
+    assert decode_row(encode_row(rows[0]))["sketch"] == rows[0]["sketch"] and len(rows[0]["sketch"]) < 2_000
+
+
+def test_open_answers_that_hold_the_options_are_flagged() -> None:
+    samples = mini_board().samples
+    for name, texts in {
+        "repeats_gold_text": [f"I would say: {one.correct_answer.upper()}" for one in samples],
+        "repeats_option_text": [one.incorrect_answers[2] for one in samples],
+        "": ["Go for a walk, it will do you good."] * len(samples),
+    }.items():
+        assert [flag.partition(":")[0] for flag in make_open_row(texts, "x")["flags"]] == ([name] if name else [])
+
+
+def test_a_licence_has_one_spelling_in_the_table() -> None:
+    for said in ("Apache 2.0", "apache-2.0", "Apache License, Version 2.0"):
+        assert make_row(guess(1), licence=said)["licence"] == "apache-2.0"
+    assert make_row(guess(1), licence="MIT OR CC0-1.0")["licence"] == "MIT OR CC0-1.0"
 
 
 def test_the_later_of_a_pair_carries_the_flag_in_every_order() -> None:

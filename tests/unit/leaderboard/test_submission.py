@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -70,6 +71,49 @@ def test_each_wrong_line_is_named() -> None:
     refuse(r"line 1: no JSON object", lambda _: b"[1]\n")
     refuse(r"line 1: .*surrogate", lambda _: b'{"sample_id": "\\ud800", "output": null}\n')
     refuse(r"more blank lines", lambda _: b"\n" * 200)
+    refuse(r"line 1: 'output' stands twice", lambda rows: dump_lines(rows).replace(b"{", b'{"output": "A", ', 1))
+    refuse(r"line 1: sample_id is no text", lambda rows: rows[0].update(sample_id=3))
+    refuse(r"line 1: .*thousands of digits", lambda _: b'{"input_tokens": %s}\n' % (b"9" * 5000))
+    refuse(r"line 1: output holds HTML or control", lambda rows: rows[0].update(output="A\x9b31m"))
+    refuse(r"line 1: .*stand together", lambda rows: rows[0].update(other_output="A"))
+    refuse(r"line 1: .*no other persona", lambda rows: rows[0].update(other_output="A", other_persona_id=10**6))
+    refuse(r"every output is null", lambda rows: [row.update(output=None) for row in rows] and None)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "is empty"),
+        (b"PK\x03\x04\x14\x00", "ZIP archive"),
+        (gzip.compress(b"{}", mtime=0), "compressed"),
+        ('{"sample_id": "x"}'.encode("utf-16"), "UTF-16"),
+        ('{"sample_id": "x"}'.encode("utf-16-be"), "zero bytes"),
+        (b"[\n {}]", "no JSON object, it begins an array"),
+    ],
+)
+def test_another_kind_of_file_is_called_by_its_name(data: bytes, message: str) -> None:
+    with pytest.raises(SubmissionError, match=message):
+        read_predictions(data, mini_board(), limits=LIMITS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<img src=x onerror=y()",
+        "<svg/onload=y()>",
+        "<b>x</b>",
+        "<p class=x>",
+        f"<img alt='{'x' * 300}' src=y>",
+        "<x onclick=y>",
+    ],
+)
+def test_html_is_refused_however_it_is_written(text: str) -> None:
+    rows = lines()
+    rows[0]["output"] = text
+    with pytest.raises(SubmissionError, match="line 1: output holds HTML"):
+        read_predictions(dump_lines(rows), mini_board(), limits=LIMITS)
+    rows[0]["output"] = make_plain(text)
+    read_predictions(dump_lines(rows), mini_board(), limits=LIMITS)
 
 
 def test_a_null_output_counts_as_failed_and_needs_its_line() -> None:
@@ -143,6 +187,16 @@ def test_the_board_must_be_the_one() -> None:
         ({"url": "javascript:alert(1)"}, "markup|https"),
         ({"contact": "x" * 121}, "121 characters"),
         ({"name": ["a"]}, "no text"),
+        ({"name": "\u3164"}, "invisible"),
+        ({"name": "A\U000e0041"}, "invisible"),
+        ({"name": "Z" + "\u0301" * 9}, "invisible"),
+        ({"model": "a/b../c"}, "model"),
+        ({"licence": "whatever I want"}, "SPDX"),
+        ({"Name": "x"}, "did you mean name"),
+        ({"url": "https://[::1"}, "no https address"),
+        ({"url": "https://169.254.169.254/"}, "no https address"),
+        ({"url": "https://localhost.:8080/"}, "no https address"),
+        ({"url": 'https://example.org/"onclick=x'}, "no https address"),
     ],
 )
 def test_each_wrong_field_is_named(changes: dict[str, Any], message: str) -> None:
@@ -158,9 +212,22 @@ def test_revisions_that_pin(model: str, revision: str) -> None:
     assert parse_meta(make_meta(model=model, revision=revision)).revision == revision
 
 
+def test_a_character_beyond_the_first_plane_is_read_however_it_is_escaped() -> None:
+    assert rb"\ud83d\ude80" in make_meta(name="\U0001f680 one")
+    assert parse_meta(make_meta(name="\U0001f680 one")).name == "\U0001f680 one"
+
+
+def test_a_commit_is_one_in_capitals_too() -> None:
+    assert parse_meta(make_meta(revision=SHA.upper())).revision == SHA
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (b"name: a\nmodel: b\nname: c", "line 3: name stands twice"),
+        (b"? [a, b]\n: 1", "line 1: no YAML"),
+        (b'{"name": "\\ud800"}', "half a character"),
+        (b"cost_usd: " + b"9" * 5000, "no YAML"),
         (b"a: &x [1]\nb: *x", "anchors"),
         (b"a: &x1 [l]\n" + b"\n".join(b"b%d: [*x1,*x1]" % n for n in range(50)), "anchors"),
         (b"name: !!python/object/apply:os.system [ls]", "tags"),

@@ -10,6 +10,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 
 import pytest
+from openai import AsyncOpenAI
 
 from hub_toolkit.errors import ProviderError
 from hub_toolkit.models.base import ChatModel, Completion, GenerateConfig, watch_attempts
@@ -353,3 +354,21 @@ def test_retry_policy_waits_are_capped() -> None:
     assert [policy.wait_s(attempt, None, 0) for attempt in (1, 2, 3, 4)] == [1, 2, 4, 5]
     assert policy.wait_s(4, None, 1) == 2.5
     assert policy.wait_s(1, 60, 1) == 61, "a server's wish is never undercut"
+
+
+def test_a_client_that_nobody_closes_is_closed_with_its_loop(
+    endpoint: Server, waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[AsyncOpenAI] = []
+    close = AsyncOpenAI.close
+
+    async def note(client: AsyncOpenAI) -> None:
+        closed.append(client)
+        await close(client)
+
+    monkeypatch.setattr(AsyncOpenAI, "close", note)
+    endpoint.answers = [chat("Hi"), chat("Hi")]
+    model = open_model(endpoint, waits)
+    for num_closed in (1, 2):
+        assert asyncio.run(model.generate(HELLO)).text == "Hi"
+        assert len(closed) == num_closed

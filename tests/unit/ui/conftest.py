@@ -12,10 +12,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "spaces" / "persona
 from hub_toolkit.data.history import parse_history
 from hub_toolkit.memory.document import MemoryDocument
 from hub_toolkit.memory.state import Change, MemoryState
+from personamem_ui import building
 from personamem_ui.sessions import OWNER, Session
 from personamem_ui.uploads import chat_of
 
 ATTACK = '<img src=x onerror=alert(1)> "quoted" & ${value} {{value}} </div><script>alert(1)</script>'
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks come as fast as they are read: nobody watches."""
+    monkeypatch.setattr(building, "PACE_S", 0.0)
 
 
 @pytest.fixture

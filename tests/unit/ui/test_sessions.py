@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import threading
 from dataclasses import replace
 
 import pytest
@@ -16,8 +17,9 @@ from hub_toolkit.memory.document import MemoryDocument
 from hub_toolkit.models.fake import FakeModel
 from hub_toolkit.settings import load_settings
 from hub_toolkit.types import Message
-from personamem_ui.building import BROKEN_OFF, remember_said, run_build
+from personamem_ui.building import BROKEN_OFF, remember_said, run_build, stop_build
 from personamem_ui.personas import open_personas
+from personamem_ui.render import render_status
 from personamem_ui.sessions import Session
 from personamem_ui.uploads import chat_of
 
@@ -95,6 +97,40 @@ def test_stop_cancels_a_builder_that_waits() -> None:
     asyncio.run(go())
     assert builder.was_cancelled
     assert session.phase == "stopped"
+
+
+def test_a_stop_within_a_chunk_says_the_same_afterwards() -> None:
+    class Slow(ExtractiveBuilder):
+        num_chunks = 0
+
+        async def update(self, document: MemoryDocument, chunk: Chunk) -> MemoryDocument:
+            self.num_chunks += 1
+            if self.num_chunks == 3:
+                begun.set()
+                assert go_on.wait(60)
+            return await super().update(document, chunk)
+
+    begun, go_on = threading.Event(), threading.Event()
+    session, counter = session_of("5-32k"), EstimateCounter()
+
+    async def read() -> None:
+        async for _ in run_build(session, session.start_run(), Slow(counter), counter, chunk_tokens=1_000):
+            pass
+
+    async def go() -> None:
+        reading = asyncio.create_task(read())
+        assert await asyncio.to_thread(begun.wait, 60)
+        stopping = asyncio.create_task(stop_build(session))
+        await asyncio.sleep(0)
+        assert session.phase == "stopped" and not stopping.done()
+        go_on.set()
+        await stopping
+        said = (session.num_chunks_read, session.num_versions, render_status(session))
+        await reading
+        assert (session.num_chunks_read, session.num_versions, render_status(session)) == said
+        assert session.num_chunks_read == 3 < session.num_chunks
+
+    asyncio.run(go())
 
 
 def test_a_reading_that_breaks_off_says_so_and_goes_on() -> None:

@@ -104,6 +104,48 @@ def test_neighbours_are_not_health(text: str) -> None:
     assert not violates(text, HEALTH)
 
 
+@pytest.mark.parametrize(
+    ("category", "text"),
+    [
+        ("ethnicity", "does the PGWP clock run while I wait"),
+        ("ethnicity", "We are Luhya, so the party has three drums"),
+        ("age", "I'm 47, and the ladder still scares me"),
+        ("age", "diagnosed at 31 with a taste for opera"),
+        ("location", "which bakery in Sunyani bakes rye"),
+        ("location", "a plumber for a Sunday in Gelsenkirchen"),
+        ("sexuality", "the deed poll is signed, whom do I tell first"),
+        ("hobbies", "my ollie is hopeless"),
+        ("mental_health", "CAMHS lost my file again"),
+        ("mental_health", "PHQ-9 says 17, draw me a chart"),
+        ("travel", "is the KTX quiet in row 12"),
+        ("children", "the health visitor asked about his naps"),
+        ("legal", "the parenting coordinator rang twice"),
+        ("substances", "the gutkha left a stain"),
+        ("finance", "my turn in the tanda comes in May"),
+        ("politics", "I carried soup to the counter-demo"),
+        ("religion", "who brings the kolyva this time"),
+        ("education", "KCSE papers scare my friends and me"),
+    ],
+)
+def test_a_strict_rule_knows_the_family_and_not_one_word(category: str, text: str) -> None:
+    assert category in find_categories(text, frozenset([category]), strictness="strict")
+
+
+@pytest.mark.parametrize(
+    ("category", "text"),
+    [
+        ("sexuality", "come up to the third floor for the sorting"),
+        ("ethnicity", "the second syllable is long"),
+        ("age", "the file is 65.1 MB and I'm 3.5 km away"),
+        ("substances", "a pot of brown paint"),
+        ("politics", "the pan is on the left side"),
+        ("religion", "an angel of a neighbour mended the veil of fog"),
+    ],
+)
+def test_everyday_words_of_a_family_are_no_hint(category: str, text: str) -> None:
+    assert category not in find_categories(text, frozenset([category]), strictness="strict")
+
+
 def test_message_loses_the_sentence_and_what_goes_on_about_it() -> None:
     guard = RuleGuard([HEALTH])
     screened = guard.screen_message(
