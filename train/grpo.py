@@ -14,10 +14,9 @@ from train.callbacks_steps import GuardedSteps
 from train.config import DataConfig, RecipeConfig, RewardConfig
 from train.data import GroupSampler, load_data
 from train.plan import plan_recipe, wants_plan
-from train.rewards import SkipUnscored, build_terms
-from train.rewards_judge import OpenReward, open_judges
+from train.rewards import SkipUnscored
 from train.saves import find_torn_generation
-from train.session import Recipe, load_tokenizer, make_extras, prepare, run_main, speaker, train
+from train.session import Recipe, load_tokenizer, make_extras, prepare, run_main, speaker, train, weigh_rewards
 
 PARTS = (DataConfig, RewardConfig, RecipeConfig, GRPOConfig, ModelConfig)
 
@@ -61,11 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
         chat_template_kwargs=args.chat_template_kwargs,
         say=say,
     )
-    judged = None
-    if "open" in found.dataset["task"]:
-        judged = OpenReward(open_judges(reward, recipe.settings, data.protocol), reward, on_trouble=say)
-    terms = build_terms(reward, protocol=data.protocol, cap_tokens=data.cap_tokens, open_reward=judged)
-    args.reward_weights = [term.weight for term in terms]
+    terms, judged = weigh_rewards(recipe, found.dataset["task"], say)
     extras = make_extras(recipe, found.splits, say, judged=judged)
     trainer = GroupedGRPOTrainer(
         model=model.model_name_or_path,

@@ -8,7 +8,7 @@ import importlib.util
 import json
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from train.callbacks_validate import ValidationCallback, validation_slice
 from train.config import DataConfig, RecipeConfig, RewardConfig, as_record
 from train.data_rows import Stage
 from train.data_split import Splits
-from train.rewards_judge import OpenReward
+from train.rewards import Term, build_terms
+from train.rewards_judge import OpenReward, open_judges
 
 FINAL_FOLDER = "final"
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
@@ -152,6 +153,20 @@ def _base_models(recipe: Recipe) -> tuple[Pin, ...]:
     ref = parse_repo(told or recipe.model.model_name_or_path, repo_type="model")
     revision = ref.revision or (None if told else recipe.model.model_revision)
     return (Pin(ref.repo_id, revision if revision and is_commit(revision) else None),)
+
+
+def weigh_rewards(recipe: Recipe, tasks: Collection[str], say: Say) -> tuple[list[Term], OpenReward | None]:
+    """Return the terms of the reward, which TRL is told the weights of, and the judges where some rows are open.
+
+    Raises: PersonaMemError: rows are open, and no judges are named.
+    """
+    data, reward = recipe.data, recipe.reward or RewardConfig()
+    judged = None
+    if "open" in tasks:
+        judged = OpenReward(open_judges(reward, recipe.settings, data.protocol), reward, on_trouble=say)
+    terms = build_terms(reward, protocol=data.protocol, cap_tokens=data.cap_tokens, open_reward=judged)
+    recipe.args.reward_weights = [term.weight for term in terms]
+    return terms, judged
 
 
 def make_extras(recipe: Recipe, splits: Splits, say: Say, *, judged: OpenReward | None = None) -> Extras:
