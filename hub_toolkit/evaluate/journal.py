@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 from hub_toolkit.errors import DataFormatError
 
 _CHECKSUM_LENGTH = 16
+GROUP_S = 0.05
+"""How long an entry that nobody waits for may wait for others, so that one sync serves them all."""
 
 
 def encode_json(value: Any, *, indent: int | None = None) -> bytes:
@@ -64,8 +66,8 @@ def lock_run(folder: Path) -> Iterator[None]:
 class Journal:
     """An append-only file of JSON objects.
 
-    A line that was appended survives the process. `is_durable`: after `commit` it survives a power cut too, so that no
-    paid answer is lost.
+    A line that was appended survives the process. `is_durable`: after `commit`, or once its `on_kept` is called, it
+    survives a power cut too, so that no paid answer is lost. A sync that failed is raised by all that comes after it.
     """
 
     def __init__(self, path: Path, *, is_durable: bool) -> None:
@@ -76,34 +78,57 @@ class Journal:
         os.ftruncate(self._handle, valid_bytes)
         self._num_appended = self._num_synced = 0
         self._sync: asyncio.Task[None] | None = None
+        self._waiting: list[Callable[[], None]] = []
+        self._failure: OSError | None = None
 
-    def append(self, entry: dict[str, Any]) -> None:
-        """Write one entry behind the others."""
+    def append(self, entry: dict[str, Any], *, on_kept: Callable[[], None] | None = None) -> None:
+        """Write one entry behind the others; `on_kept` is called soon, when it is on the disk.
+
+        Raises: OSError: it cannot be written, or what was written before cannot be brought to the disk.
+        """
+        if self._failure is not None:
+            raise self._failure
         left = memoryview(_encode(entry))
         while left:
             left = left[os.write(self._handle, left) :]
         self.entries.append(entry)
         self._num_appended += 1
+        if on_kept is None:
+            return
+        if not self.is_durable:
+            on_kept()
+            return
+        self._waiting.append(on_kept)
+        if self._sync is None:
+            self._sync = asyncio.create_task(self._sync_once(GROUP_S))
 
     async def commit(self) -> None:
         """Return when all that was appended is on the disk; whoever waits at the same time shares one sync."""
         wanted = self._num_appended
         while self.is_durable and self._num_synced < wanted:
+            if self._failure is not None:
+                raise self._failure
             if self._sync is None:
-                self._sync = asyncio.create_task(self._sync_once())
+                self._sync = asyncio.create_task(self._sync_once(0))
             await asyncio.shield(self._sync)
 
-    async def _sync_once(self) -> None:
+    async def _sync_once(self, delay_s: float) -> None:
+        if delay_s:
+            await asyncio.sleep(delay_s)
+        num, waiting, self._waiting = self._num_appended, self._waiting, []
         try:
-            num = self._num_appended
             await asyncio.to_thread(os.fsync, self._handle)
-            self._num_synced = num
-        finally:
-            self._sync = None
+        except OSError as error:
+            self._failure, self._sync = error, None
+            return
+        self._num_synced = num
+        self._sync = asyncio.create_task(self._sync_once(GROUP_S)) if self._waiting else None
+        for on_kept in waiting:
+            on_kept()
 
     async def finish(self) -> None:
-        """Close the file after the sync that may be under way."""
-        if self._sync is not None:
+        """Close the file after the syncs that are under way."""
+        while self._sync is not None:
             await asyncio.wait([self._sync])
         self.close()
 

@@ -260,26 +260,29 @@ class _Run:
         is_external = self.setup.config.reader == "external"
         left = Counter(history_link(ask.donor, self.setup.config.context) for ask in asks if is_external)
 
-        async def ask_one(ask: Ask) -> None:
+        def announce() -> None:
             nonlocal num_done
+            num_done += 1
+            on_progress(self._progress("answers", num_done, num_asks))
+
+        async def ask_one(ask: Ask) -> None:
             try:
                 entry = await self.asker.settle(ask)
             except ProviderError as error:
                 if self._is_hopeless(error):
                     raise
                 entry = failed_entry(ask, error)
-            self.journal.append(entry)
-            await self.journal.commit()
+            self.journal.append(entry, on_kept=announce)
             self._take(entry)
-            num_done += 1
-            on_progress(self._progress("answers", num_done, num_asks))
             if is_external:
                 link = history_link(ask.donor, self.setup.config.context)
                 left[link] -= 1
                 if not left[link]:
                     await self.externals.release(link)
 
-        return await work_through(asks, ask_one, options.num_concurrent)
+        reason = await work_through(asks, ask_one, options.num_concurrent)
+        await self.journal.commit()
+        return reason
 
     def _is_hopeless(self, error: ProviderError) -> bool:
         store = self._store

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,49 @@ def test_one_sync_serves_all_who_wait_and_covers_what_each_wrote(
     events.clear()
     asyncio.run(go_without(Journal(tmp_path / "k", is_durable=False)))
     assert events == []
+
+
+def test_whoever_does_not_wait_is_told_once_a_sync_has_covered_the_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr("hub_toolkit.evaluate.journal.os.fsync", lambda handle: synced.append(os.fstat(handle).st_size))
+
+    def tell(size_before: int) -> None:
+        told.append((size_before, max(synced)))
+
+    async def go(journal: Journal) -> None:
+        for number in range(40):
+            journal.append({"n": number}, on_kept=partial(tell, journal.path.stat().st_size))
+            await asyncio.sleep(0)
+        assert not told
+        await journal.commit()
+        assert len(told) == 40
+        journal.append({"n": 40}, on_kept=lambda: told.append((0, 1)))
+        await journal.finish()
+
+    asyncio.run(go(Journal(tmp_path / "j", is_durable=True)))
+    assert len(told) == 41
+    assert all(before < covered for before, covered in told)
+    assert len(synced) <= 3
+
+
+def test_a_sync_that_fails_ends_what_comes_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "the disk is broken")
+
+    async def go(journal: Journal) -> None:
+        journal.append({"n": 1}, on_kept=lambda: pytest.fail("told of what is not on the disk"))
+        with pytest.raises(OSError, match="broken"):
+            await journal.commit()
+        with pytest.raises(OSError, match="broken"):
+            journal.append({"n": 2})
+        await journal.finish()
+
+    monkeypatch.setattr("hub_toolkit.evaluate.journal.os.fsync", fail)
+    asyncio.run(go(Journal(tmp_path / "j", is_durable=True)))
+    assert len(Journal(tmp_path / "j", is_durable=True).entries) == 1
 
 
 async def go_without(journal: Journal) -> None:
