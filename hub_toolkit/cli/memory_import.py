@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import click
 from tqdm import tqdm
@@ -52,7 +52,8 @@ def reader_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--model", help="Model of the agentic builder, for example openai/gpt-4.1-mini."),
         click.option(
             "--policy-model",
-            help="A model that is asked whether what would be kept implies what a rule forbids; it sees those texts.",
+            help="A model that is asked whether what would be kept implies what a rule forbids; it sees those texts. "
+            "Without it the agentic builder's model is asked; none: nobody.",
         ),
         click.option("--base-url", help="Endpoint of an OpenAI-compatible model."),
         click.option("--cap", "cap_tokens", type=click.IntRange(16), default=DEFAULT_CAP_TOKENS, show_default=True),
@@ -69,10 +70,13 @@ def _reading_memory(owner: Owner, config: ReaderConfig) -> Iterator[tuple[Person
     if config.builder == "agentic":
         model = load_chat_model(config.model, config.base_url)
         builder = AgenticBuilder(model, cap_tokens=config.cap_tokens)
-    policy = load_chat_model(config.policy_model, config.base_url) if config.policy_model else None
+    judge = None
+    if config.policy_model and config.policy_model != "none":
+        judge = load_chat_model(config.policy_model, config.base_url)
+    policy: ChatModel | Literal["builder"] | None = judge if config.policy_model else "builder"
     counter = model.counter if model else None
     with open_memory(owner, builder=builder, counter=counter, policy_model=policy) as memory:
-        yield memory, [asked for asked in (model, policy) if asked]
+        yield memory, [asked for asked in (model, judge) if asked]
 
 
 @click.command("remember")

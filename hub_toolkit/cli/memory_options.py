@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import click
 
@@ -78,7 +78,7 @@ def open_memory(
     *,
     builder: MemoryBuilder | None = None,
     counter: TokenCounter | None = None,
-    policy_model: ChatModel | None = None,
+    policy_model: ChatModel | Literal["builder"] | None = "builder",
 ) -> Iterator[PersonalMemory]:
     """Open one owner's memory.
 

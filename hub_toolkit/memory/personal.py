@@ -9,6 +9,7 @@ from typing import Literal
 from hub_toolkit.data.chat_exports import ChatSession
 from hub_toolkit.data.tokens import EstimateCounter, TokenCounter
 from hub_toolkit.memory.build import MemoryBuilder, default_guards
+from hub_toolkit.memory.builders.agentic import AgenticBuilder
 from hub_toolkit.memory.builders.consolidate import consolidate
 from hub_toolkit.memory.builders.drafts import Committed, Draft, commit_draft, key_digest
 from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
@@ -39,6 +40,7 @@ class PersonalMemory:
     `guards` makes the checks before each write and each answer (default: secrets and disguised instructions); the
     owner's rules and what was forgotten are checked besides, whatever it makes. `policy_model` is asked, behind the
     word lists, whether what a builder wrote implies what a rule forbids; it sees what is to be kept, and the rules.
+    "builder": the model that the builder asks, where it asks one; None: nobody is asked.
 
     Raises (all calls): StoreError: the store is broken. Writing: ConflictError: others were faster.
     """
@@ -51,12 +53,14 @@ class PersonalMemory:
         builder: MemoryBuilder | None = None,
         counter: TokenCounter | None = None,
         guards: Callable[[], Sequence[Guard]] = default_guards,
-        policy_model: ChatModel | None = None,
+        policy_model: ChatModel | Literal["builder"] | None = "builder",
     ) -> None:
         self.store, self.user = store, user
         self.counter = counter or EstimateCounter()
         self.builder = builder or ExtractiveBuilder(self.counter)
         self._make_guards = guards
+        if policy_model == "builder":
+            policy_model = builder.model if isinstance(builder, AgenticBuilder) else None
         self._policy = ModelPolicyCheck(policy_model) if policy_model else None
         self._bounds = Bounds(store, user, self.counter, self._guards_for)
         self._editor = Editor(store, user, self.counter, self.builder.empty, self._guards_for)

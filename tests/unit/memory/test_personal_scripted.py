@@ -15,7 +15,7 @@ CARD = "I pay with my card 4111 1111 1111 1111 at the market every weekend."
 
 
 def owned(name: str) -> PersonalMemory:
-    return PersonalMemory(RamStore(), "anna", builder=AgenticBuilder(load_scripted(name)))
+    return PersonalMemory(RamStore(), "anna", builder=AgenticBuilder(load_scripted(name)), policy_model=None)
 
 
 @pytest.mark.parametrize("name", sorted(BEHAVIOURS))

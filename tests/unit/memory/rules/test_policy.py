@@ -6,10 +6,12 @@ import asyncio
 import json
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 
 from hub_toolkit.errors import ProviderError
+from hub_toolkit.memory.builders.agentic import AgenticBuilder
 from hub_toolkit.memory.personal import PersonalMemory
 from hub_toolkit.memory.rules.policy import UNREADABLE, ModelPolicyCheck, parse_verdicts
 from hub_toolkit.memory.state import Rule
@@ -76,6 +78,25 @@ def test_texts_are_asked_in_batches_and_are_data() -> None:
     assert asyncio.run(check.judge(texts, [RULE])) == [None] * 7
     assert model.num_calls == 3
     assert model.requests[0][0].text.count("</memory>") == 1
+
+
+def write_all_or_judge(messages: Sequence[Message]) -> str:
+    is_judging = "<memory>\n{" in messages[0].text
+    return strict_about_bangles(messages) if is_judging else f"- {HINT} [0]\n- {PLAIN} [2]"
+
+
+def test_a_model_that_writes_the_memory_is_asked_about_the_rules_unless_it_is_turned_off() -> None:
+    chat = [Message("user", HINT), Message("assistant", "Nice."), Message("user", PLAIN)]
+    found = {}
+    ways: tuple[Literal["builder"] | None, ...] = ("builder", None)
+    for policy_model in ways:
+        builder = AgenticBuilder(FakeModel(write_all_or_judge))
+        memory = PersonalMemory(RamStore(), "ann", builder=builder, policy_model=policy_model)
+        memory.set_rule("never: religion")
+        asyncio.run(memory.remember(chat))
+        found[policy_model] = kept(memory)
+    assert "bangle" in found[None] and "rye" in found[None]
+    assert "bangle" not in found["builder"] and "rye" in found["builder"]
 
 
 def test_without_rules_nobody_is_asked() -> None:
