@@ -9,6 +9,11 @@ from hub_toolkit.cli.memory_forget import render_preview
 from hub_toolkit.cli.memory_options import Owner, echo_json, json_option, open_memory, owner_options, yes_option
 from hub_toolkit.cli.memory_render import count_of, render_held, render_rule
 
+BY_WORDS = (
+    "note: it goes by words, and what is only implied can pass. A model can be asked\n"
+    "too (`memory remember --policy-model`); a rule `only …` lets less through."
+)
+
 
 @click.group("rule")
 def rule_group() -> None:
@@ -37,6 +42,8 @@ def rule_add(text: str, is_sure: bool, owner: Owner, is_json: bool) -> None:
         return
     click.echo(render_rule(rule))
     click.echo(f"removed: {count_of(len(preview.bullets), 'bullet')}, {len(preview.held)} held")
+    if rule.effect == "never" and rule.categories:
+        click.echo(BY_WORDS)
 
 
 @rule_group.command("preview")
