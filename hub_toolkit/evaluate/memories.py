@@ -92,15 +92,17 @@ class MemoryStore:
         async for step in steps:
             state = Checkpoint(step.document, state.usage + step.usage, is_complete=False)
             if self.config.builder != "extractive" and step.is_whole:
-                self._save(link, state)
+                await self._save(link, state)
         state = Checkpoint(state.document, state.usage, is_complete=True)
-        self._save(link, state)
+        await self._save(link, state)
         return state
 
-    def _save(self, link: str, state: Checkpoint) -> None:
+    async def _save(self, link: str, state: Checkpoint) -> None:
         fields = state.document.as_dict(self.counter)
         fields[CHECKPOINT_FIELD] = {"history": link, "is_complete": state.is_complete, "usage": asdict(state.usage)}
-        write_atomically(self.path(link), encode_json(fields, indent=1) + b"\n")
+        content = encode_json(fields, indent=1) + b"\n"
+        # Others go on while the disk works.
+        await asyncio.to_thread(write_atomically, self.path(link), content)
 
     def load(self, link: str) -> Checkpoint | None:
         """Return the checkpoint of a history's memory, None where nothing was built yet.
