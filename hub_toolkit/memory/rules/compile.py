@@ -121,9 +121,9 @@ def _compile_typed(kind: str, body: str) -> Rule:
 
 
 def _compile_plain(text: str, effect: str | None) -> Rule:
-    rest = text
-    if effect is None:
-        effect, rest = _take_effect(text)
+    if effect is not None:
+        return _as_rule(_understand(text, effect, is_typed=False, may_begin_with_name=True), effect)
+    effect, rest = _take_effect(text)
     return _as_rule(_understand(rest, effect, is_typed=False), effect)
 
 
@@ -180,7 +180,7 @@ def _take_effect(text: str) -> tuple[str, str]:
     return effect, text
 
 
-def _understand(text: str, effect: str, *, is_typed: bool) -> _Draft:
+def _understand(text: str, effect: str, *, is_typed: bool, may_begin_with_name: bool = False) -> _Draft:
     """Take numbers, times, names and categories out of a rule's words.
 
     Raises: BoundaryError: something is left.
@@ -195,7 +195,9 @@ def _understand(text: str, effect: str, *, is_typed: bool) -> _Draft:
     for found in _QUOTED.finditer(draft.rest):
         draft.entities.append((found[1] or found[2]).strip())
     draft.rest = _QUOTED.sub(" ", draft.rest)
-    subjects = read_subjects(draft.rest, is_typed=is_typed, is_only=effect == "only")
+    subjects = read_subjects(
+        draft.rest, is_typed=is_typed, is_only=effect == "only", may_begin_with_name=may_begin_with_name
+    )
     draft.categories += subjects.categories
     draft.entities += subjects.entities
     if subjects.unknown:

@@ -14,10 +14,15 @@ _NEVER_PHRASES = (
     r"\b(?:is|are) (?:strictly |totally |absolutely )?(?:private|secret|confidential|personal|sensitive)$",
     r"\bmust (?:stay|remain|be kept) (?:private|secret|confidential|out)\b",
     r"\b(?:stays?|remains?) (?:with me|private|secret|between us|out of it|out)\b",
-    r"\b(?:out of (?:it|this|(?:your |the |my |our )?(?:memory|notes?|records?|files?|storage|history|logs?|profile)))$",
+    r"\b(?:out of (?:it|this|what(?:ever)? you (?:remember|know|keep|store|save|note|record|learn|write down)|(?:your |the |my |our )?(?:memory|notes?|records?|files?|storage|history|logs?|profile)))$",
     r"^(?:please )?keep (?=.*\b(?:to myself|private|secret|confidential)$)",
     r"^(?:please )?(?:leave|keep) (?=.*\bout(?: of (?:it|this|that|(?:your |the |my |our )?(?:memory|notes?|records?|files?|storage|history|head|logs?|profile|chats?|mind)))?$)",
     r"\b(?:must|should|shall|may|can) (?:never|not) be (?:stored|saved|kept|remembered|recorded|noted|written down|mentioned)\b",
+    r"\b(?:is|are|s)? ?(?:strictly )?off the record\b",
+    r"\b(?:isnt|is not|arent|are not|aint|not) (?:to be (?:stored|saved|kept|remembered|recorded|noted|written down|mentioned)|for (?:storing|saving|keeping|remembering|recording|noting|(?:your |the |my )?(?:memory|notes?|records?|files?)))\b",
+    r"\b(?:has|have) no (?:place|business)(?: being)? (?:in|on) (?:your |the |my |our )?(?:memory|notes?|records?|files?|storage|history|logs?|profile)\b",
+    # "If I talk about my job, don't keep it" sets no exception.
+    r"^(?:if|when|whenever)(?: i(?:m|ve|d)?)?(?: (?:ever|do|have|am|was|been|talk|talked|mention|mentioned|say|said|speak|spoke|bring|tell|told|you))*(?=\b.*,? (?:dont|do not|never) (?:keep|store|save|write|note|record|remember|log) (?:it|that|this|them)(?: down)?$)",
     r"\b(?:dont|do not) you dare(?: to)?\b",
     r"^(?:bitte )?(?:vergiss|losche)(?: (?:alles|was))*(?: (?:uber|von|zu))?\b|^(?:s il te plait )?oublie[sz]?(?: tout)?(?: (?:sur|de|ce qui concerne))?\b",
     r"^(?:por favor )?(?:olvida|borra|esquece|esqueca)(?:te)?(?: (?:todo|tudo))?(?: (?:sobre|de|lo de))?(?: a)?\b|^(?:per favore )?(?:dimentica|cancella)(?: tutto)?(?: (?:su|di|sulla|sul))?\b",
@@ -48,15 +53,17 @@ _VAGUE = {
     r"(?:only )?(?:(?:very|really|too) )?(?:public|important|useful|relevant|necessary|good|nice|positive|harmless|safe|non sensitive|bad|embarrassing|negative|weird|silly|wrong|controversial|boring|intimate)(?: (?:things?|stuff|facts?|information|data|details|moments|memories))?": "what it is about, such as “never: health, finance”, or “only hobbies and work”",
     r"(?:gossip|nonsense|rubbish|secrets?)": "“never: family”, “never: sexuality”, or “entity:Anna”",
 }
-_SECRETS = re.compile(
-    r"\b(?:pass ?words?|pass ?codes?|pins?|api keys?|credit card numbers?|card numbers?|bank account numbers?|ibans?|passwort|passworter|mots? de passe|contrasenas?)\b"
+_SECRET = (
+    r"(?:pass ?words?|pass ?codes?|(?:door |access |security |bank )?codes?|pins?|pin codes?|api keys?|(?:credit )?card numbers?|(?:bank )?account numbers?"
+    r"|ibans?|(?:national |tax |personal )?(?:id|identity|insurance) numbers?|social security numbers?|passport numbers?|passwort|passworter|mots? de passe|contrasenas?)"
 )
+_SECRETS = re.compile(rf"(?!codes?$){_SECRET}(?: (?:or |and |nor )?{_SECRET})*")
 _RELATIVE = re.compile(
     r"\b(?:last|past|previous|this|current|next) (?:(?:\d+|two|three|four|five|few|couple of|several|ten) )?(?:years?|months?|weeks?|summer|winter|spring|autumn)\b"
     r"|\b(?:older|newer|younger|longer) than (?:a|an|one|two|three|\d+) (?:years?|months?|weeks?|days?)\b|\b(?:a|\d+) (?:years?|months?|weeks?|days?) old\b|\bletztes jahr\b|\blast year s\b"
 )
 _CODE_FORM = re.compile(
-    r"(?:\b(?:that |which )?(?:looks?|looking|is|are)? ?(?:like|such as|e\.?g\.?|of the (?:form|kind)|in the (?:form|style) of|with the form|wie|comme|como|come|matching|match(?:es)?)|\()\s*[\"“„«'‘]?"
+    r"(?:\b(?:that |which )?(?:looks?|looking|shaped|formatted|written|is|are)? ?(?:like|such as|e\.?g\.?|of the (?:form|kind)|in the (?:form|style) of|with the form|wie|comme|como|come|matching|match(?:es)?)|\()\s*[\"“„«'‘]?"
     r"(?P<code>[A-Za-z]{1,10}(?:[-_ #/][A-Za-z]{1,10})?[-_#/]?\d{2,12}(?:[-_/.]\d{1,12})*)[\"”»'’]?\)?",
     re.I,
 )

@@ -37,12 +37,14 @@ class Subjects:
     unknown: list[str] = field(default_factory=list)
 
 
-def read_subjects(text: str, *, is_typed: bool, is_only: bool) -> Subjects:
+def read_subjects(text: str, *, is_typed: bool, is_only: bool, may_begin_with_name: bool = False) -> Subjects:
     """Return the subjects that a rule's words name, once `never`, times and patterns are taken out.
 
+    `may_begin_with_name`: the first word's capital may be more than a sentence's ("Anna is off limits").
     Raises: BoundaryError: a time that moves with the day.
     """
     reader = _Reader(_spelled_tokens(text), text, is_typed=is_typed, is_only=is_only)
+    reader.first_name = 0 if is_typed or may_begin_with_name else 1
     place = 0
     while place < len(reader.spelled):
         place += reader.take(place)
@@ -58,6 +60,7 @@ class _Reader:
         self.found = Subjects()
         self.is_typed = is_typed
         self.is_only = is_only
+        self.first_name = 1
         # In an English rule a capital `Mia` is a name, though `mia` is Italian for my.
         self.is_english = language_of(text) in (EVERYONES, None) and any(raw[0].islower() for _, raw in spelled)
 
@@ -90,7 +93,7 @@ class _Reader:
         size = 0
         for n in range(place, min(place + _MAX_NAME_WORDS, len(self.spelled))):
             token, raw = self.spelled[n]
-            is_name = raw[0].isupper() and not (raw.isupper() and len(raw) < 2) and (n or self.is_typed)
+            is_name = raw[0].isupper() and not (raw.isupper() and len(raw) < 2) and n >= self.first_name
             if not is_name or self._is_filler(n) or (kin_of(token) and not size) or (token,) in load_names():
                 break
             size += 1
