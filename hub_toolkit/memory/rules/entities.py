@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -13,11 +12,8 @@ from hub_toolkit.memory.rules.ciphers import decoded, turned
 from hub_toolkit.memory.rules.folding import fold, spelled_out, spellings
 from hub_toolkit.memory.rules.lexicon import tokenize
 from hub_toolkit.memory.rules.oddness import folded_and_odd
+from hub_toolkit.memory.rules.scripts import is_same_name, romanize
 
-_CYRILLIC = dict(
-    zip("абвгдезийклмнопрстуфхцыэ", str.split("a b v g d e z i i k l m n o p r s t u f kh ts y e"), strict=True)
-) | {"ж": "zh", "ч": "ch", "ш": "sh", "щ": "shch", "ю": "yu", "я": "ya", "ь": "", "ъ": "", "ї": "i", "і": "i", "є": "e"}
-_GREEK = dict(zip("αβγδεζηικλμνοπρσςτυφχω", str.split("a v g d e z i i k l m n o p r s s t y f ch o"), strict=True))
 _ENDINGS = ("", "s", "e", "u", "a", "om", "oy", "oi", "y", "i", "ya", "ie", "ka", "chen", "lein", "ita", "ito", "nya")
 KIN_WORDS = {
     "sister": "sister sis sibling schwester soeur hermana sorella irma zus zusje siostra siostr* сестр* 姐姐 妹妹 姐 妹 姉 언니 누나 여동생 أختي اخت* बहन kardesim kiz",
@@ -197,7 +193,9 @@ def _stands_in(folded: str, named: _Named) -> bool:
     if _CJK.search(named.wanted[0]) and "".join(named.wanted) in folded.replace(" ", ""):
         return True
     romanized = [romanize(token) for token in tokens]
-    return any(_has_run(romanized, way) for way in named.ways)
+    if any(_has_run(romanized, way) for way in named.ways):
+        return True
+    return len(named.wanted) == 1 and any(is_same_name(token, named.wanted[0]) for token in tokens)
 
 
 def _has_run(tokens: list[str], wanted: tuple[str, ...]) -> bool:
@@ -227,18 +225,3 @@ def _same(token: str, word: str, *, is_last: bool) -> bool:
     # Words of one stem begin alike: few need to be stemmed.
     begins = min(4, len(word) - 1)
     return token[:begins] == word[:begins] and len(token) > 3 and stem(token) == stem(word)
-
-
-@lru_cache(maxsize=4096)
-def romanize(word: str) -> str:
-    """Return a word of Cyrillic, Greek, Kana or Hangul in Latin letters, as names are written; others as they are."""
-    return "".join(_CYRILLIC.get(c) or _GREEK.get(c) or _by_name(c) for c in word)
-
-
-def _by_name(char: str) -> str:
-    if char.isascii() or char in _CYRILLIC:
-        return "" if char in _CYRILLIC else char
-    name = unicodedata.name(char, "")
-    if name.startswith(("KATAKANA LETTER ", "HIRAGANA LETTER ", "HANGUL SYLLABLE ")):
-        return name.rsplit(" ", 1)[1].lower()
-    return char

@@ -59,7 +59,7 @@ _SECRET = (
 )
 _SECRETS = re.compile(rf"(?!codes?$){_SECRET}(?: (?:or |and |nor )?{_SECRET})*")
 _RELATIVE = re.compile(
-    r"\b(?:last|past|previous|this|current|next) (?:(?:\d+|two|three|four|five|few|couple of|several|ten) )?(?:years?|months?|weeks?|summer|winter|spring|autumn)\b"
+    r"\b(?:last|past|previous|this|current|next) (?:(?:\d+|two|three|four|five|few|couple of|several|ten) )?(?:years?|months?|weeks?|weekends?|summer|winter|spring|autumn)\b"
     r"|\b(?:older|newer|younger|longer) than (?:a|an|one|two|three|\d+) (?:years?|months?|weeks?|days?)\b|\b(?:a|\d+) (?:years?|months?|weeks?|days?) old\b|\bletztes jahr\b|\blast year s\b"
 )
 _CODE_FORM = re.compile(

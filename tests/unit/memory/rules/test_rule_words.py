@@ -31,11 +31,39 @@ from hub_toolkit.memory.rules.reading import describe_rule
         ("no guardes dónde vivo", "location"),
         ("non ricordare dove abito", "location"),
         ("nichts was mit Geld zu tun hat", "finance"),
+        ("my salary is off the record", "finance"),
+        ("my kids aren't for your notes", "children"),
+        ("my working hours are not to be kept", "work"),
+        ("if I talk about my health, don't write it down", "health"),
+        ("my divorce has no place in your memory", "family"),
+        ("never store whether I vote", "politics"),
     ],
 )
 def test_strangers_wordings_are_read(text: str, category: str) -> None:
     rule = compile_rule(text)
     assert rule.effect == "never" and category in rule.categories and not rule.entities
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Zara is off limits",
+        "Zara has no business in your notes",
+        "leave Zara out of what you know",
+        "if I mention Zara, never keep it",
+    ],
+)
+def test_a_name_may_stand_first(text: str) -> None:
+    rule = compile_rule(text)
+    assert rule.effect == "never" and rule.entities == ("Zara",) and not rule.categories
+
+
+@pytest.mark.parametrize(
+    "text", ["nothing about my life", "That is off the record", "nothing about my plans this weekend"]
+)
+def test_what_says_no_subject_or_moves_with_the_day_is_refused(text: str) -> None:
+    with pytest.raises(BoundaryError):
+        compile_rule(text)
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,20 @@ def test_entity_in_other_words_and_scripts() -> None:
     assert not violates("My brother plays the banjo", rule)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "other"),
+    [
+        ("Rohit", "रोहित ने नौकरी छोड़ दी", "राहत मिली"),
+        ("Rohit", "سافر روهيت إلى بونه", "أفضل القهوة العربية بالهيل"),
+        ("Daniel", "ניפגש עם דניאל מחר", "אני אוהב קפה חזק"),
+        ("Henrik", "হেনরিক কাল আসবে", "আমি চা ভালোবাসি"),
+    ],
+)
+def test_a_name_is_known_by_its_consonants_in_scripts_that_write_few_vowels(name: str, text: str, other: str) -> None:
+    rule = compile_rule(f"nothing about {name}")
+    assert violates(text, rule) and not violates(other, rule)
+
+
 def test_time_rule_reads_dates_of_messages_and_texts() -> None:
     rule = compile_rule("nothing from before 2024-01-01")
     assert violates("I kept bees", rule, said_on="2023-05-01")
