@@ -208,7 +208,17 @@ def _matches_content(text: str, rule: Rule, wanted: frozenset[str] | None = None
 
 
 def _is_foreign(text: str, rule: Rule) -> bool:
-    return any(is_foreign(text[start:end], rule.text) for start, end in sentence_spans(text))
+    pieces = [text[start:end] for start, end in sentence_spans(text)]
+    return any(is_foreign(piece, rule.text) and not _is_everyday(piece) for piece in pieces)
+
+
+_EVERYDAY = frozenset(("food", "hobbies", "travel"))
+
+
+def _is_everyday(piece: str) -> bool:
+    """Whether a piece is of everyday things by its words, and hints at nothing else."""
+    found = find_categories(piece, strictness="strict")
+    return bool(found) and found <= _EVERYDAY
 
 
 DELICATE = frozenset(

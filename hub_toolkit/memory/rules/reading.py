@@ -72,6 +72,6 @@ def _describe_strictness(rule: Rule) -> str:
         return " Strict: faint hints too. Write “(normal)” behind the rule for clear words alone."
     known = "English" if language == "en" else f"English and {_LANGUAGES.get(language, language)}"
     return (
-        f" Strict: faint hints too, and nothing that is said in another language than {known}."
+        f" Strict: faint hints too, and nothing that is said in another language than {known}, but for food, hobbies and travel."
         " Write “(normal)” behind the rule for clear words alone, in any language."
     )

@@ -182,6 +182,13 @@ def test_entity_in_other_words_and_scripts() -> None:
     assert not violates("My brother plays the banjo", rule)
 
 
+def test_a_strict_rule_keeps_what_is_plainly_everyday_in_other_languages() -> None:
+    rule = compile_rule("nothing about my health")
+    assert not violates("Prefiro o café sem açúcar e bem curto.", rule)
+    assert violates("Depuis la chute je ne monte plus les escaliers qu'avec l'aide de ma voisine.", rule)
+    assert violates("Depuis l'opération je bois mon café sans sucre.", rule)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "other"),
     [
