@@ -28,7 +28,7 @@ _PLACEHOLDERS = {"id": "identifier", "url": "link", "ip": "address", "birth": "b
 
 def digest_of(text: str) -> str:
     """Return by what a refused text is recognised; it is keyed again where receipts are written."""
-    return hashlib.sha256(f"personamem:{text}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"personamem:{text}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class RuleGuard:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 from hub_toolkit.errors import BoundaryError
@@ -11,7 +12,7 @@ from hub_toolkit.memory.state import Strictness
 
 _NEVER_PHRASES = (
     r"\b(?:is|are|its|s)? ?(?:strictly )?(?:none of your (?:business|concern)|off[- ]limits|taboo|a no[- ]go|not your (?:business|concern)|nobodys business|(?:a )?private matter|between me and \w+)\b",
-    r"\b(?:is|are) (?:strictly |totally |absolutely )?(?:private|secret|confidential|personal|sensitive)$",
+    r"\b(?:is|are) (?:strictly |totally |absolutely )?(?:private|secret|confidential|personal|sensitive|mine alone|my (?:own )?(?:affair|business|concern))(?=$|,? (?:so |and )?(?:do not|dont|never) \w+ (?:it|them|that)(?: down)?$)",
     r"\bmust (?:stay|remain|be kept) (?:private|secret|confidential|out)\b",
     r"\b(?:stays?|remains?) (?:with me|private|secret|between us|out of it|out)\b",
     r"\b(?:out of (?:it|this|what(?:ever)? you (?:remember|know|keep|store|save|note|record|learn|write down)|(?:your |the |my |our )?(?:memory|notes?|records?|files?|storage|history|logs?|profile)))$",
@@ -54,7 +55,7 @@ _VAGUE = {
     r"(?:gossip|nonsense|rubbish|secrets?)": "“never: family”, “never: sexuality”, or “entity:Anna”",
 }
 _SECRET = (
-    r"(?:pass ?words?|pass ?codes?|(?:door |access |security |bank )?codes?|pins?|pin codes?|api keys?|(?:credit )?card numbers?|(?:bank )?account numbers?"
+    r"(?:card|account|pass ?words?|pass ?codes?|(?:door |access |security |bank )?codes?|pins?|pin codes?|api keys?|(?:credit )?card numbers?|(?:bank )?account numbers?"
     r"|ibans?|(?:national |tax |personal )?(?:id|identity|insurance) numbers?|social security numbers?|passport numbers?|passwort|passworter|mots? de passe|contrasenas?)"
 )
 _SECRETS = re.compile(rf"(?!codes?$){_SECRET}(?: (?:or |and |nor )?{_SECRET})*")
@@ -62,17 +63,22 @@ _RELATIVE = re.compile(
     r"\b(?:last|past|previous|this|current|next) (?:(?:\d+|two|three|four|five|few|couple of|several|ten) )?(?:years?|months?|weeks?|weekends?|summer|winter|spring|autumn)\b"
     r"|\b(?:older|newer|younger|longer) than (?:a|an|one|two|three|\d+) (?:years?|months?|weeks?|days?)\b|\b(?:a|\d+) (?:years?|months?|weeks?|days?) old\b|\bletztes jahr\b|\blast year s\b"
 )
+_LIKE = r"(?:\b(?:that |which )?(?:looks?|looking|shaped|formatted|written|is|are)? ?(?:like|such as|e\.?g\.?|of the (?:form|kind)|in the (?:form|style) of|with the form|wie|comme|como|come|matching|match(?:es)?)|\()\s*[\"“„«'‘]?"
 _CODE_FORM = re.compile(
-    r"(?:\b(?:that |which )?(?:looks?|looking|shaped|formatted|written|is|are)? ?(?:like|such as|e\.?g\.?|of the (?:form|kind)|in the (?:form|style) of|with the form|wie|comme|como|come|matching|match(?:es)?)|\()\s*[\"“„«'‘]?"
-    r"(?P<code>[A-Za-z]{1,10}(?:[-_ #/][A-Za-z]{1,10})?[-_#/]?\d{2,12}(?:[-_/.]\d{1,12})*)[\"”»'’]?\)?",
+    _LIKE
+    + r"(?P<code>[A-Za-z]{1,10}(?:[-_ #/][A-Za-z]{1,10})?[-_#/]?\d{2,12}(?:[-_/.]\d{1,12})*)(?-i:(?![-/.]?[A-Z0-9])(?! [A-Z0-9]+\b))[\"”»'’]?\)?",
     re.I,
+)
+# Letters behind digits, as on number plates: no part is the same in all of them.
+_MIXED_FORM = re.compile(
+    _LIKE + r"(?P<code>(?=[A-Z0-9 .-]*\d)(?=[A-Z0-9 .-]*[A-Z])[A-Z0-9]+(?:[ .-][A-Z0-9]+){0,7})(?![\w-])[\"”»'’]?\)?"
 )
 _CODE_START = re.compile(
     r"\b(?:that |which )?(?:start|begin)(?:s|ing)? with\s+[\"“'‘]?(?P<start>[A-Za-z]{2,10}[-_#/]?)(?![a-z])[\"”'’]?",
     re.I,
 )
 _CODE_NOUNS = re.compile(
-    r"\b(?:tickets?|orders?|invoices?|cases?|bookings?|references?|refs?|projects?|serials?|jira|files?|codes?|ids?|identifiers?|strings?|numbers?|nummern?|n(?:ú|u)meros?|numeri)\b",
+    r"\b(?:(?:tax|herd|national|customer|licence|license|policy|member|staff|employee|number|reg) )?(?:tickets?|plates?|customers?|orders?|invoices?|cases?|bookings?|references?|refs?|projects?|serials?|jira|files?|codes?|ids?|identifiers?|strings?|numbers?|nummern?|n(?:ú|u)meros?|numeri)\b",
     re.I,
 )
 _IN_LAW = re.compile(r"\b(?P<kin>mother|father|parents?|sister|brother|son|daughter)s?[- ]in[- ]law(?:['’]?s)?\b", re.I)
@@ -83,19 +89,67 @@ _EX_PARTNER = re.compile(
 
 def take_code_forms(text: str) -> tuple[list[str], str]:
     """Return patterns for codes given by an example (`ticket ids like SUP-123`): any digits in their places; and the rest."""
-    forms = [
-        re.sub(r"\d+", lambda _: r"\d+", re.sub(r"[-/.#]", lambda m: re.escape(m.group()), found["code"]))
-        for found in _CODE_FORM.finditer(text)
-    ]
+    is_mixed = not _CODE_FORM.search(text)
+    forms = [_spoken(found["code"]) for found in _CODE_FORM.finditer(text)]
+    forms = forms or [_shape(found["code"]) for found in _MIXED_FORM.finditer(text)]
     starts = [rf"(?i)\b{re.escape(found['start'])}\w+" for found in _CODE_START.finditer(text)]
     if not forms and not starts:
         return [], text
-    rest = _CODE_START.sub(" ", _CODE_FORM.sub(" ", text))
-    return [*(rf"(?i)\b{form}\b" for form in forms), *starts], _CODE_NOUNS.sub(" ", rest)
+    rest = _CODE_START.sub(" ", (_MIXED_FORM if is_mixed else _CODE_FORM).sub(" ", text))
+    rest = re.sub(r"\b(?:that |which )?looks? like\b", " ", _CODE_NOUNS.sub(" ", rest))
+    return [*(rf"(?i)\b{form}\b" for form in forms), *starts], rest
+
+
+def _spoken(code: str) -> str:
+    """Return the pattern of a code with any digits, written or spelled: SUP-12, S U P dash 1 2."""
+    runs = re.findall(r"[A-Za-z]+|\d+|[^A-Za-z\d]+", code)
+    parts = [_GAP if not run.isalnum() else _letters(run) if run.isalpha() else _DIGITS for run in runs]
+    for place, (run, after) in enumerate(pairwise(runs)):
+        if run.isalpha() and after.isdigit():  # `UK 12` may be anything, where `UK123456` is meant
+            parts[place + 1] = rf"(?:\d+|[ .-]\d(?:[ .-]?\d){{{len(after) - 1},14}})" if len(after) > 1 else r"\d+"
+    return "".join(parts)
+
+
+def _letters(run: str) -> str:
+    return rf"(?:{run}|{'[ .-]'.join(run)})" if len(run) > 1 else run
+
+
+_GAP = r"[\W_]{0,3}(?:dash|hyphen|minus|slash)?[\W_]{0,3}"
+_DIGITS = r"\d(?:[ .-]?\d){0,14}"
+_JOINED_DIGITS = re.compile(r"\(\?:\\d\+\|\[ \.-\]\\d\(\?:\[ \.-\]\?\\d\)\{\d+,14\}\)|\\d\+")
+
+
+def code_example(pattern: str) -> str | None:
+    """Return what a code's pattern was made of, without its digits; None for a pattern that an owner wrote."""
+    if not (pattern.startswith("(?i)\\b") and (_DIGITS in pattern or "(?:\\d+|" in pattern)):
+        return None
+    plain = pattern.removeprefix("(?i)\\b").removesuffix("\\b").replace(_GAP, "-").replace(_DIGITS, "…")
+    plain = re.sub(r"\(\?:([A-Za-z]+)\|[^()]*\)", r"\1", _JOINED_DIGITS.sub("…", plain))
+    return plain if re.fullmatch(r"[A-Za-z]+(?:-?[A-Za-z]+)?-?…(?:-…)*", plain) else None
+
+
+def _shape(code: str) -> str:
+    """Return the pattern of a code: any letters and digits in their places, its separators there or not."""
+    runs = re.findall(r"[A-Z]+|\d+|[ .-]+", code)
+    return "".join(
+        "[ .-]?" if not run.isalnum() else rf"{'[A-Z]' if run.isalpha() else chr(92) + 'd'}{{{len(run)}}}"
+        for run in runs
+    )
+
+
+_APPOSITION = re.compile(
+    r",\s*(?:my|the|a|our)\s+(?:old |former |current |new )?(?:place|firm|company|employer|shop|business)\b"
+    r"(?: (?:where )?(?:i|we) \w+(?: (?:at|for|in))?)?(?=\s*(?:$|[,.;]))",
+    re.I,
+)
 
 
 def one_word_kin(text: str) -> str:
-    """Return a rule with a former partner called the ex, so that the present one is not meant, and in-laws quoted."""
+    """Return a rule with a former partner called the ex, so that the present one is not meant, and in-laws quoted.
+
+    What a firm is to the owner ("Bosch, my old firm") says nothing of its own.
+    """
+    text = _APPOSITION.sub(" ", text)
     return _IN_LAW.sub(r'"\g<kin>-in-law"', _EX_PARTNER.sub("ex", text))
 
 

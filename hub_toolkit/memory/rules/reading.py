@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from hub_toolkit.memory.rules.languages import rule_language
 from hub_toolkit.memory.rules.patterns import long_number_size
+from hub_toolkit.memory.rules.phrases import code_example
 from hub_toolkit.memory.state import Rule
 
 _NAMES = {
@@ -48,6 +49,9 @@ def _describe_pattern(pattern: str) -> str:
     size = long_number_size(pattern)
     if size:
         return f"numbers of {size} digits or more"
+    code = code_example(pattern)
+    if code is not None:
+        return f"codes of the form {code} with any digits, spelled out too"
     return f"what matches /{pattern.removeprefix('(?i)')}/" + (", in any case" if pattern.startswith("(?i)") else "")
 
 

@@ -166,6 +166,10 @@ def test_a_rule_says_no_more_and_no_less(text: str, effect: str, subjects: set[s
     ("text", "code", "other"),
     [
         ("never save ticket numbers like SUP-12345", "see sup-7", "SUPPER at 7"),
+        ("never save ticket numbers like SUP-12345", "S U P dash 1 2 3", "what's up 4 you"),
+        ("no herd numbers such as UK123456", "herd UK 704 518", "UK 2024 elections"),
+        ("number plates like AB12 CDE must not be stored", "it is cd34efg", "AB12"),
+        ("never keep tax codes like RSSMRA40A01H501U", "BNCLCU51B02G602V", "RSSMRA"),
         ('never keep anything that looks like "PRJ-1234"', "PRJ-99812 is late", "the project is late"),
         ("never store anything starting with SEC-", "SEC-ab1", "a second one"),
         ("never store JIRA ticket ids (ABC-123)", "closed ABC-1", "ABC is closed"),
@@ -223,6 +227,8 @@ def test_a_rule_is_said_back() -> None:
     assert "from 2023-01-01 to 2023-12-31" in describe_rule(compile_rule("nothing from 2023"))
     assert "numbers of 6 digits or more" in describe_rule(compile_rule("never keep numbers longer than 5 digits"))
     assert "what matches /AB-\\d+/" in describe_rule(compile_rule(r"never: /AB-\d+/"))
+    assert "codes of the form SUP-… with" in describe_rule(compile_rule("no ticket ids like SUP-123"))
+    assert "codes of the form UK… with" in describe_rule(compile_rule("no numbers such as UK123456"))
     assert "money" in describe_rule(compile_rule("never save what I earn"))
     assert "“Anna”" in describe_rule(compile_rule("nothing about my sister Anna"))
     strict, loose = (describe_rule(compile_rule(text)) for text in ("never: health", "never: health (normal)"))
