@@ -60,6 +60,8 @@ _SECOND_NAMES = {
     "katherine": "kate katie kathy kat", "james": "jim jimmy jamie", "alexander": "alex sasha", "margaret": "maggie meg peggy",
     "daniel": "dan danny", "samuel": "sam", "samantha": "sam", "benjamin": "ben", "jonathan": "jon", "andrew": "andy drew",
     "christopher": "chris", "jennifer": "jen jenny", "susan": "sue susie", "edward": "ed eddie ted", "richard": "rick dick",
+    "weekend": "weekends saturday saturdays sunday sundays wochenende wochenenden samstag samstags sonntag sonntags samedi dimanche sabado sabados domingo domingos sabato domenica sobota sobote niedziela 週末 土曜 日曜 周末 周六 周日 주말",
+    "weekends": "weekend saturday saturdays sunday sundays wochenende wochenenden samstag samstags sonntag sonntags samedi dimanche sabado sabados domingo domingos sabato domenica sobota sobote niedziela 週末 土曜 日曜 周末 周六 周日 주말",
     "annabel": "anna", "nicholas": "nick", "patricia": "pat patty", "joseph": "joe joey", "charles": "charlie chuck",
 }  # fmt: skip
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")

@@ -24,6 +24,8 @@ _NEVER_PHRASES = (
     r"\b(?:has|have) no (?:place|business)(?: being)? (?:in|on) (?:your |the |my |our )?(?:memory|notes?|records?|files?|storage|history|logs?|profile)\b",
     # "If I talk about my job, don't keep it" sets no exception.
     r"^(?:if|when|whenever)(?: i(?:m|ve|d)?)?(?: (?:ever|do|have|am|was|been|talk|talked|mention|mentioned|say|said|speak|spoke|bring|tell|told|you))*(?=\b.*,? (?:dont|do not|never) (?:keep|store|save|write|note|record|remember|log) (?:it|that|this|them)(?: down)?$)",
+    r"\b(?:must|should|may|shall|can|is|are) (?:never|not)(?: to)? (?:turn|show|end|come|pop) up (?:in|on) (?:your |the |my |our )?(?:memory|notes?|records?|files?|storage|history|logs?|profile)\b",
+    r"\b(?:stays?|remains?|is|are) (?:just |strictly )?between (?:me|us|myself)(?: and \w+)?(?:,? (?:so |and )?(?:do not|dont|never) \w+ (?:it|them|that)(?: down)?)?$",
     r"\b(?:dont|do not) you dare(?: to)?\b",
     r"^(?:bitte )?(?:vergiss|losche)(?: (?:alles|was))*(?: (?:uber|von|zu))?\b|^(?:s il te plait )?oublie[sz]?(?: tout)?(?: (?:sur|de|ce qui concerne))?\b",
     r"^(?:por favor )?(?:olvida|borra|esquece|esqueca)(?:te)?(?: (?:todo|tudo))?(?: (?:sobre|de|lo de))?(?: a)?\b|^(?:per favore )?(?:dimentica|cancella)(?: tutto)?(?: (?:su|di|sulla|sul))?\b",
@@ -73,12 +75,17 @@ _CODE_FORM = re.compile(
 _MIXED_FORM = re.compile(
     _LIKE + r"(?P<code>(?=[A-Z0-9 .-]*\d)(?=[A-Z0-9 .-]*[A-Z])[A-Z0-9]+(?:[ .-][A-Z0-9]+){0,7})(?![\w-])[\"”»'’]?\)?"
 )
+_COUNTED = {w: n for n, w in enumerate(str.split("three four five six seven eight nine ten eleven twelve"), start=3)}
+_CODE_COUNT = re.compile(
+    rf"(?:\b(?:they |it |which |that )?(?:look|looks|is|are) like )?\b(?:an? |the letters? )?(?P<start>[A-Za-z]{{1,5}}) (?:plus|and|then|with|followed by) (?P<count>\d{{1,2}}|{'|'.join(_COUNTED)}) (?:digits|numbers|figures|numerals)\b",
+    re.I,
+)
 _CODE_START = re.compile(
     r"\b(?:that |which )?(?:start|begin)(?:s|ing)? with\s+[\"“'‘]?(?P<start>[A-Za-z]{2,10}[-_#/]?)(?![a-z])[\"”'’]?",
     re.I,
 )
 _CODE_NOUNS = re.compile(
-    r"\b(?:(?:tax|herd|national|customer|licence|license|policy|member|staff|employee|number|reg) )?(?:tickets?|plates?|customers?|orders?|invoices?|cases?|bookings?|references?|refs?|projects?|serials?|jira|files?|codes?|ids?|identifiers?|strings?|numbers?|nummern?|n(?:ú|u)meros?|numeri)\b",
+    r"\b(?:(?:tax|herd|national|customer|student|matriculation|licence|license|policy|member|staff|employee|number|reg) )?(?:tickets?|plates?|customers?|orders?|invoices?|cases?|bookings?|references?|refs?|projects?|serials?|jira|files?|codes?|ids?|identifiers?|strings?|numbers?|nummern?|n(?:ú|u)meros?|numeri)\b",
     re.I,
 )
 _IN_LAW = re.compile(r"\b(?P<kin>mother|father|parents?|sister|brother|son|daughter)s?[- ]in[- ]law(?:['’]?s)?\b", re.I)
@@ -92,9 +99,11 @@ def take_code_forms(text: str) -> tuple[list[str], str]:
     is_mixed = not _CODE_FORM.search(text)
     forms = [_spoken(found["code"]) for found in _CODE_FORM.finditer(text)]
     forms = forms or [_shape(found["code"]) for found in _MIXED_FORM.finditer(text)]
+    forms += [_counted(found["start"], found["count"]) for found in _CODE_COUNT.finditer(text)]
     starts = [rf"(?i)\b{re.escape(found['start'])}\w+" for found in _CODE_START.finditer(text)]
     if not forms and not starts:
         return [], text
+    text = _CODE_COUNT.sub(" ", text)
     rest = _CODE_START.sub(" ", (_MIXED_FORM if is_mixed else _CODE_FORM).sub(" ", text))
     rest = re.sub(r"\b(?:that |which )?looks? like\b", " ", _CODE_NOUNS.sub(" ", rest))
     return [*(rf"(?i)\b{form}\b" for form in forms), *starts], rest
@@ -108,6 +117,11 @@ def _spoken(code: str) -> str:
         if run.isalpha() and after.isdigit():  # `UK 12` may be anything, where `UK123456` is meant
             parts[place + 1] = rf"(?:\d+|[ .-]\d(?:[ .-]?\d){{{len(after) - 1},14}})" if len(after) > 1 else r"\d+"
     return "".join(parts)
+
+
+def _counted(start: str, count: str) -> str:
+    num = _COUNTED.get(count.lower()) or int(count)
+    return rf"{_letters(start)}[ .-]?\d(?:[ .-]?\d){{{max(1, num) - 1}}}"
 
 
 def _letters(run: str) -> str:
@@ -138,7 +152,7 @@ def _shape(code: str) -> str:
 
 
 _APPOSITION = re.compile(
-    r",\s*(?:my|the|a|our)\s+(?:old |former |current |new )?(?:place|firm|company|employer|shop|business)\b"
+    r",\s*(?:my|the|a|our)\s+(?:old |former |current |new )?(?:place|firm|company|employer|shop|business|label|agency|studio|club|team|school|app|delivery app)\b"
     r"(?: (?:where )?(?:i|we) \w+(?: (?:at|for|in))?)?(?=\s*(?:$|[,.;]))",
     re.I,
 )
@@ -172,9 +186,16 @@ def take_strictness(text: str) -> tuple[str, Strictness | None]:
     ) else "normal"
 
 
+_TAIL = re.compile(
+    r"[\s,]+(?:completely|entirely|altogether|totally|please|at all|always|forever|for good|thanks|thank you|in any form|as far as i['’]?m concerned)(?=[\s.!]*$)",
+    re.I,
+)
+
+
 def plain_words(text: str) -> Plain:
     """Return a rule with its idioms made plain."""
     text, strictness = take_strictness(text)
+    text = _TAIL.sub("", text)
     folded = fold(text).replace("'", "").strip(" .!")
     for effect, forms in (("never", _NEVER_PHRASES), ("only", _ONLY_PHRASES)):
         for form in forms:

@@ -39,7 +39,7 @@ ENGLISH_FILLERS = frozenset(
     taste tastes style favourite favourites favorite favorites choice choices plan plans treat exist exists existence again simply do not please certain use useable
     leave private secret confidential myself go goes going went bring brings bringing up down much many often living rather id lot concern concerns concerned out away yourself anybody exactly
     currently really got get keeping else back still already bother other others say says said tell told says happened happens make makes watch watches read reads likes like i love him himself herself hers theirs state states mind
-    yours shaped formed dealings dealing troubles lack affair affairs firm wrong own mine alone customer past side part parts daily whole entire real true actual present record records
+    form forms far stay stays staying gives give given turn turns yours shaped formed dealings dealing troubles lack affair affairs firm wrong own mine alone customer past side part parts daily whole entire real true actual present record records
     life lives whether help helps date dates hours views view opinion opinions
     to s t re ve ll m""")
 )

@@ -15,6 +15,7 @@ _CONSONANT_SCRIPTS = re.compile(
     r"(?P<semitic>ARABIC|HEBREW) LETTER (?P<letter>\w+)|\w+ (?:LETTER|VOWEL SIGN|SIGN) (?P<indic>\w+)$"
 )
 _BY_CONSONANTS = re.compile(r"[\u0590-\u06ff\u0900-\u0dff]")
+_ARABIC = re.compile(r"[\u0600-\u06ff]")  # it has neither p nor v
 _INDIC = re.compile(r"[\u0900-\u0dff]")
 _LONG = {"ee": "i", "oo": "u", "ai": "e", "au": "o"}
 _MIN_CONSONANTS = 3
@@ -46,6 +47,7 @@ def is_same_name(word: str, name: str) -> bool:
         return False
     found = consonants(word)
     if not _INDIC.search(word):
+        wanted = wanted.replace("p", "b").replace("v", "f") if _ARABIC.search(word) else wanted
         return found == wanted or (found[1:] == wanted and found[0] in _PARTICLES)
     # These scripts write all vowels but a.
     vowels = re.sub(r"[^eiou]", "", re.sub("ee|oo|ai|au", lambda m: _LONG[m.group()], name))

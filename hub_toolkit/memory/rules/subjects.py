@@ -23,6 +23,11 @@ _MAX_TOPIC_WORDS = 3
 _MAX_NAME_WORDS = 4
 _MAX_CATEGORY_WORDS = 5
 _MIN_CHARS = 3
+_GENERAL = frozenset(
+    str.split(
+        "project projects training recommendations recommendation style progress practice plans tips routine stuff"
+    )
+)
 # A name of one of these (a faith, a party, an illness) stands for more than its own word; a city or a person does not.
 _NAMED_KINDS = frozenset(("religion", "politics", "sexuality", "health", "mental_health", "substances"))
 _GENITIVE = re.compile(r"['’]s$")
@@ -116,7 +121,9 @@ class _Reader:
                 break
             size += 1
         if size:
-            self._add_entity(place, size)
+            # "my indie game project" is named by "my indie game" too.
+            is_general = size > 1 and self.tokens[place + size - 1] in _GENERAL
+            self._add_entity(place, size - is_general)
         return size
 
     def _take_word(self, token: str) -> bool:

@@ -95,6 +95,7 @@ def named_dates(text: str, *, said_on: str | None = None) -> list[str]:
             dates.append(_last_day(int(found["year"]), month, found["day"] or found["day2"]))
     dates += [f"{found['year'] or found['cjk']}-12-31" for found in _YEAR_ALONE.finditer(text)]
     dates += [f"{found['year']}-12-31" for found in _BARE_YEAR.finditer(text)]
+    dates += [f"{year}-12-31" for year in spelled_years(text)]
     dates += [_short_year(found["short"], said_on) for found in _SHORT_YEAR.finditer(text)]
     lowered = text.lower()
     if any(map(lowered.__contains__, _EVENT_LETTERS)):
@@ -122,6 +123,37 @@ def _short_year(short: str, said_on: str | None) -> str:
 
 def _last_day(year: int, month: int, day: str | None) -> str:
     return f"{year:04d}-{month:02d}-{int(day) if day else 31:02d}"
+
+
+_SPELLED_YEAR = re.compile(
+    r"\b(?P<century>nineteen|twenty)[ -](?:(?P<zero>oh|o|hundred)[ -]?(?P<one>[a-z]+)?|(?P<tens>[a-z]+)(?:[ -](?P<unit>[a-z]+))?)\b",
+    re.I,
+)
+_UNITS = {w: i for i, w in enumerate(str.split("one two three four five six seven eight nine"), start=1)}
+_TEENS = {
+    w: i
+    for i, w in enumerate(
+        str.split("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"), start=10
+    )
+}
+_TENS = {w: 10 * i for i, w in enumerate(str.split("twenty thirty forty fifty sixty seventy eighty ninety"), start=2)}
+
+
+def spelled_years(text: str) -> list[str]:
+    """Return the years that are written in words: twenty-nineteen, nineteen ninety-four, twenty oh six."""
+    return [year for found in _SPELLED_YEAR.finditer(text.lower()) if (year := _read_year(found))]
+
+
+def _read_year(found: re.Match[str]) -> str | None:
+    tens, unit = found["tens"], found["unit"]
+    if found["zero"]:
+        part = _UNITS.get(found["one"] or "")
+    elif tens in _TEENS:
+        part = _TEENS[tens]
+    else:
+        # `twenty twenty` is a year; `twenty four` is a number.
+        part = _TENS[tens] + _UNITS.get(unit or "", 0) if tens in _TENS else None
+    return None if part is None else f"{19 if found['century'] == 'nineteen' else 20}{part:02}"
 
 
 def breaks_time(text: str, rule: Rule, *, said_on: str | None, is_doubted: bool) -> bool:

@@ -32,6 +32,8 @@ from hub_toolkit.memory.rules.reading import describe_rule
         ("non ricordare dove abito", "location"),
         ("nichts was mit Geld zu tun hat", "finance"),
         ("my salary is off the record", "finance"),
+        ("my money stays between me and me, don't record it", "finance"),
+        ("leave my children out of your memory completely", "children"),
         ("my kids aren't for your notes", "children"),
         ("my working hours are not to be kept", "work"),
         ("if I talk about my health, don't write it down", "health"),
@@ -168,6 +170,8 @@ def test_a_rule_says_no_more_and_no_less(text: str, effect: str, subjects: set[s
         ("never save ticket numbers like SUP-12345", "see sup-7", "SUPPER at 7"),
         ("never save ticket numbers like SUP-12345", "S U P dash 1 2 3", "what's up 4 you"),
         ("no herd numbers such as UK123456", "herd UK 704 518", "UK 2024 elections"),
+        ("no student numbers, they look like s plus seven digits", "it is s4471906", "s447"),
+        ("nothing from before 2021", "in twenty-nineteen I sang", "twenty two songs"),
         ("number plates like AB12 CDE must not be stored", "it is cd34efg", "AB12"),
         ("never keep tax codes like RSSMRA40A01H501U", "BNCLCU51B02G602V", "RSSMRA"),
         ('never keep anything that looks like "PRJ-1234"', "PRJ-99812 is late", "the project is late"),
@@ -179,6 +183,19 @@ def test_an_example_stands_for_its_form(text: str, code: str, other: str) -> Non
     rule = compile_rule(text)
     assert not rule.entities and not rule.categories
     assert violates(code, rule) and not violates(other, rule)
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "other"),
+    [
+        ("nothing about my weekends", "am Samstag male ich", "on Monday I paint"),
+        ("nothing about Bosch, my old firm", "Bosch called", "my old firm boots"),
+    ],
+)
+def test_a_name_stands_for_what_it_is_said_by(text: str, named: str, other: str) -> None:
+    rule = compile_rule(text)
+    assert len(rule.entities) == 1 and not rule.categories
+    assert violates(named, rule) and not violates(other, rule)
 
 
 def test_forms_hold_no_leftover_of_a_template() -> None:
