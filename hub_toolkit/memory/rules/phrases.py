@@ -15,16 +15,25 @@ _NEVER_PHRASES = (
     r"\b(?:is|are) (?:strictly |totally |absolutely )?(?:private|secret|confidential|personal|sensitive|mine alone|my (?:own )?(?:affair|business|concern))(?=$|,? (?:so |and )?(?:do not|dont|never) \w+ (?:it|them|that)(?: down)?$)",
     r"\bmust (?:stay|remain|be kept) (?:private|secret|confidential|out)\b",
     r"\b(?:stays?|remains?) (?:with me|private|secret|between us|out of it|out)\b",
-    r"\b(?:out of (?:it|this|what(?:ever)? you (?:remember|know|keep|store|save|note|record|learn|write down)|(?:your |the |my |our )?(?:memory|notes?|records?|files?|storage|history|logs?|profile)))$",
+    r"\b(?:out of (?:it|this|what(?:ever)? you (?:remember|know|keep|store|save|note|record|learn|write down)|(?:your |the |my |our )?(?:memory|notes?|notebook|records?|files?|storage|history|logs?|profile|everything)))$",
     r"^(?:please )?keep (?=.*\b(?:to myself|private|secret|confidential)$)",
-    r"^(?:please )?(?:leave|keep) (?=.*\bout(?: of (?:it|this|that|(?:your |the |my |our )?(?:memory|notes?|records?|files?|storage|history|head|logs?|profile|chats?|mind)))?$)",
+    r"^(?:please )?(?:leave|keep) (?=.*\bout(?: of (?:it|this|that|(?:your |the |my |our )?(?:memory|notes?|notebook|records?|files?|storage|history|head|logs?|profile|chats?|mind|everything)))?$)",
     r"\b(?:must|should|shall|may|can) (?:never|not) be (?:stored|saved|kept|remembered|recorded|noted|written down|mentioned)\b",
-    r"\b(?:is|are|s)? ?(?:strictly )?off the record\b",
-    r"\b(?:isnt|is not|arent|are not|aint|not) (?:to be (?:stored|saved|kept|remembered|recorded|noted|written down|mentioned)|for (?:storing|saving|keeping|remembering|recording|noting|(?:your |the |my )?(?:memory|notes?|records?|files?)))\b",
-    r"\b(?:has|have) no (?:place|business)(?: being)? (?:in|on) (?:your |the |my |our )?(?:memory|notes?|records?|files?|storage|history|logs?|profile)\b",
+    r"\b(?:is|are|s)? ?(?:strictly )?(?:off the record|out of bounds|banned|forbidden|a secret|a blank page(?: for you)?|(?:no ones|no one elses|nobody elses) (?:business|concern|affair))(?=$|[,:])",
+    r"\b(?:isnt|is not|arent|are not) something (?:you|to|that you) (?:should |may |can |ought to |are to )?(?:store|save|keep|remember|record|note|write down|mention)$",
+    r"\b(?:isnt|is not|arent|are not) yours to (?:store|save|keep|remember|record|note|write down|mention|know)$",
+    r"[:,] ?(?:just |please )?(?:forget|drop|skip|leave|ignore) (?:it|them|that|this|those)$",
+    r"[:,] ?(?:keep out|hands off|zero storage|no storage|store nothing|save nothing|keep nothing|never|not in (?:your |the |my )?(?:memory|notes?|notebook|records?|files?))$",
+    r"\b(?:stays?|remains?|is|are|goes) un(?:recorded|mentioned|saved|stored|noted|logged|remembered|written|said)$",
+    r"\b(?:should|must|has to|have to) (?:vanish|disappear|go|be (?:gone|dropped|forgotten|deleted|erased|left out))$",
+    r"\b(?:must|should|may|shall|can) (?:never|not) appear (?:in|on) (?:your |the |my |our )?(?:memory|notes?|notebook|records?|files?|storage|history|logs?|profile)\b",
+    r"^(?:please )?(?:leave|keep) (?=.*\b(?:blank|aside|alone|unrecorded|unmentioned|unsaved|unstored|unnoted|unlogged|unsaid)$)",
+    r"^(?:please )?(?:keep|stay|be) (?:quiet|silent|mum)(?: (?:in|on) (?:your |the |my )?(?:memory|notes?|records?))? (?:about|on)\b",
+    r"\b(?:isnt|is not|arent|are not|aint|not) (?:to be (?:registered|retained|stored|saved|kept|remembered|recorded|noted|written down|mentioned)|for (?:storage|storing|saving|keeping|remembering|recording|noting|(?:your |the |my )?(?:memory|notes?|notebook|records?|files?)))\b",
+    r"\b(?:has|have) no (?:place|business)(?: being)? (?:in|on) (?:your |the |my |our )?(?:memory|notes?|notebook|records?|files?|storage|history|logs?|profile|everything)\b",
     # "If I talk about my job, don't keep it" sets no exception.
     r"^(?:if|when|whenever)(?: i(?:m|ve|d)?)?(?: (?:ever|do|have|am|was|been|talk|talked|mention|mentioned|say|said|speak|spoke|bring|tell|told|you))*(?=\b.*,? (?:dont|do not|never) (?:keep|store|save|write|note|record|remember|log) (?:it|that|this|them)(?: down)?$)",
-    r"\b(?:must|should|may|shall|can|is|are) (?:never|not)(?: to)? (?:turn|show|end|come|pop) up (?:in|on) (?:your |the |my |our )?(?:memory|notes?|records?|files?|storage|history|logs?|profile)\b",
+    r"\b(?:must|should|may|shall|can|is|are) (?:never|not)(?: to)? (?:turn|show|end|come|pop) up (?:in|on) (?:your |the |my |our )?(?:memory|notes?|notebook|records?|files?|storage|history|logs?|profile|everything)\b",
     r"\b(?:stays?|remains?|is|are) (?:just |strictly )?between (?:me|us|myself)(?: and \w+)?(?:,? (?:so |and )?(?:do not|dont|never) \w+ (?:it|them|that)(?: down)?)?$",
     r"\b(?:dont|do not) you dare(?: to)?\b",
     r"^(?:bitte )?(?:vergiss|losche)(?: (?:alles|was))*(?: (?:uber|von|zu))?\b|^(?:s il te plait )?oublie[sz]?(?: tout)?(?: (?:sur|de|ce qui concerne))?\b",
@@ -37,6 +46,7 @@ _NEVER_PHRASES = (
 _ONLY_PHRASES = (
     r"^(?:please )?(?:stick|limit(?: yourself)?|restrict(?: yourself)?|confine(?: yourself)?) to\b",
     r"\bnothing else than\b",
+    r"(?:and |but |, )?not (?:one|a single|any) (?:thing|word) (?:more|else)$",
     r"\b(?:and |but |, )?(?:nothing (?:else|more)(?: at all| please)?|sonst nichts|nichts (?:anderes|sonst|weiter)|rien d autre|rien dautre|nada mas|nada mais|nient altro|nientaltro|niets anders)$",
 )
 _STRICTNESS = re.compile(
@@ -96,6 +106,7 @@ _EX_PARTNER = re.compile(
 
 def take_code_forms(text: str) -> tuple[list[str], str]:
     """Return patterns for codes given by an example (`ticket ids like SUP-123`): any digits in their places; and the rest."""
+    text = re.sub(r"(?<=[\w/-])#{2,12}", lambda found: "0" * len(found.group()), text)  # INV-####
     is_mixed = not _CODE_FORM.search(text)
     forms = [_spoken(found["code"]) for found in _CODE_FORM.finditer(text)]
     forms = forms or [_shape(found["code"]) for found in _MIXED_FORM.finditer(text)]
@@ -187,7 +198,7 @@ def take_strictness(text: str) -> tuple[str, Strictness | None]:
 
 
 _TAIL = re.compile(
-    r"[\s,]+(?:completely|entirely|altogether|totally|please|at all|always|forever|for good|thanks|thank you|in any form|as far as i['’]?m concerned)(?=[\s.!]*$)",
+    r"[\s,]+(?:completely|entirely|altogether|totally|please|at all|always|forever|for good|thanks|thank you|about me|on me|of mine|and so on|and such|and the like|in any form|not even roughly|as far as i['’]?m concerned)(?=[\s.!]*$)",
     re.I,
 )
 

@@ -19,7 +19,7 @@ EXCEPTIONS = frozenset(
 )
 RELATIVE_TIMES = frozenset(str.split("yesterday today tomorrow recently lately gestern hier ayer ago"))
 KEEPING = frozenset(
-    str.split("""remember remembers remembered remembering store stored storing keep kept keeping save saved saving record recorded recording retain log note memorize memorise
+    str.split("""register registers registered registering retain remember remembers remembered remembering store stored storing keep kept keeping save saved saving record recorded recording retain log note memorize memorise
     write down collect track learn know mention share tell say talk discuss use hold hang onto put take memory memories notes profile
     merk merke merken behalte behalten speichere speichern speicher erinnere erinnern merkst notiere notieren vergessen aufbewahren aufschreiben sagen
     retiens retenir retenez memorise memoriser enregistre enregistrer garde garder souviens souvenir note noter conserve conserver stocke stocker
@@ -39,6 +39,7 @@ ENGLISH_FILLERS = frozenset(
     taste tastes style favourite favourites favorite favorites choice choices plan plans treat exist exists existence again simply do not please certain use useable
     leave private secret confidential myself go goes going went bring brings bringing up down much many often living rather id lot concern concerns concerned out away yourself anybody exactly
     currently really got get keeping else back still already bother other others say says said tell told says happened happens make makes watch watches read reads likes like i love him himself herself hers theirs state states mind
+    blank unrecorded unmentioned unsaved unstored unnoted unsaid doing invoice leanings leaning trace file path whichever such whom think thinks feel feels roughly years year bed condition
     form forms far stay stays staying gives give given turn turns yours shaped formed dealings dealing troubles lack affair affairs firm wrong own mine alone customer past side part parts daily whole entire real true actual present record records
     life lives whether help helps date dates hours views view opinion opinions
     to s t re ve ll m""")

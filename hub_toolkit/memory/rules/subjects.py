@@ -23,6 +23,8 @@ _MAX_TOPIC_WORDS = 3
 _MAX_NAME_WORDS = 4
 _MAX_CATEGORY_WORDS = 5
 _MIN_CHARS = 3
+# Topics that have their own words, whatever verb stands before them.
+_TOPICS = frozenset(("weekend", "weekends", "music", "sport", "sports", "games", "gaming"))
 _GENERAL = frozenset(
     str.split(
         "project projects training recommendations recommendation style progress practice plans tips routine stuff"
@@ -128,7 +130,7 @@ class _Reader:
 
     def _take_word(self, token: str) -> bool:
         """Take one word as kin, as a part of the body, or as one by which a category is known."""
-        kin = kin_of(token) or kin_of(token.removesuffix("s"))
+        kin = kin_of(token) or kin_of(token.removesuffix("s")) or (token if token in _TOPICS else None)
         if kin:
             self.found.entities.append(kin)
             return True

@@ -189,6 +189,7 @@ def test_an_example_stands_for_its_form(text: str, code: str, other: str) -> Non
     ("text", "named", "other"),
     [
         ("nothing about my weekends", "am Samstag male ich", "on Monday I paint"),
+        ("never remember music", "I play the guitar in a band", "I bake rye bread and ski"),
         ("nothing about Bosch, my old firm", "Bosch called", "my old firm boots"),
     ],
 )
