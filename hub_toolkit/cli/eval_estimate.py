@@ -63,7 +63,10 @@ def learn(run: Path, expected: Expectations) -> Expectations:
     if record is None or record.status != "complete" or not (record.requests and record.requests["seconds"]):
         raise DataFormatError("is no complete run that asked a model; name another with --like", file=str(run))
     num_answered = record.counts["rows"] - record.counts["failed"]
-    answer_tokens = record.tokens["answers"]["output"] / num_answered if num_answered else None
+    # A row in several orders of its options holds as many answers; likelihoods are no answers.
+    num_answers = num_answered * record.config.get("num_permutations", 1)
+    is_telling = num_answers and record.config.get("method", "generate") == "generate"
+    answer_tokens = record.tokens["answers"]["output"] / num_answers if is_telling else None
     return replace(
         expected,
         answer_tokens=expected.answer_tokens if expected.answer_tokens is not None else answer_tokens,
@@ -78,6 +81,8 @@ def render_estimate(estimate: Estimate, config: EvalConfig, expected: Expectatio
     lines += [_render_part("all", estimate.total), "", _render_cost(estimate, config), _render_time(estimate, expected)]
     if config.reader == "memory" and config.builder not in BUILDERS:
         lines.append(f"memories: not known what the builder {config.builder} takes; it is not in these figures")
+    if config.reader == "external" and config.external != "bm25":
+        lines.append(f"memories: not known what {config.external} asks of a model; it is not in these figures")
     if estimate.memories.calls:
         lines.append(f"memories: taken as full, {config.cap_tokens:,} tokens each")
     if estimate.questions.tokens.output:

@@ -24,8 +24,8 @@ from hub_toolkit.evaluate.judging import (
     JudgeRecord,
     JudgingOptions,
     judge_open_answers,
-    load_judge_record,
     load_judgements,
+    open_judged_run,
     open_run,
 )
 from hub_toolkit.evaluate.metered import MeteredModel
@@ -160,9 +160,7 @@ def audit_command(
     Says how far the judges agree, which verdicts flip, whether the order of several runs survives, and what share of
     planted wrong answers each judge accepts. It can be killed; the same command goes on.
     """
-    record = load_judge_record(runs[0])
-    if record is None:
-        raise DataFormatError("is not judged yet; run `personamem eval judge` on it first", file=str(runs[0]))
+    record = open_judged_run(runs[0])
     names = models or tuple(name.partition(" #")[0] for name in record.judges)
     judges, judging = _take_asking(tuple(dict.fromkeys(names)), options)
     data, is_json = options.pop("data"), options.pop("is_json")

@@ -6,10 +6,12 @@ import click
 
 from hub_toolkit.cli.memory_options import Owner, echo_json, json_option, open_memory, owner_options, yes_option
 from hub_toolkit.cli.memory_render import render_diff
+from hub_toolkit.errors import BoundaryError, DataFormatError
 from hub_toolkit.memory.builders.drafts import Committed
 from hub_toolkit.memory.owner.audit import Diff, diff_documents
-from hub_toolkit.memory.owner.edits import render_editable
+from hub_toolkit.memory.owner.edits import FILE_NAME, render_editable
 from hub_toolkit.memory.owner.owner_bounds import diff_of
+from hub_toolkit.memory.personal import PersonalMemory
 from hub_toolkit.settings import load_settings
 
 
@@ -57,27 +59,65 @@ def edit_command(
         raise click.UsageError("name a bullet and its new text, or neither to open your editor")
     with open_memory(owner) as memory:
         if bullet_id is not None and text is not None:
-            report(memory.edit(bullet_id, text), is_json)
-            return
-        _, state = memory.version(None)
-        opened = render_editable(state.document)
-        edited = click.edit(opened, editor=load_settings().editor, extension=".md")
-        if edited is None or edited == opened:
-            click.echo("nothing was changed")
-            return
-        after = memory.parse_edited(edited, state, allow_empty=allow_empty)
-        diff = diff_documents(state.document, after)
-        if diff.is_empty:
-            click.echo("nothing was changed")
-            return
-        _confirm(diff, is_sure=is_sure, is_quiet=is_json)
-        report(memory.replace_edited(edited, state, allow_empty=allow_empty), is_json)
+            done: Committed | None = memory.edit(bullet_id, text)
+        else:
+            done = _edit_as_file(memory, allow_empty=allow_empty, is_sure=is_sure, is_quiet=is_json)
+    if done is None:
+        click.echo("nothing was changed", err=is_json)
+        return
+    report(done, is_json)
+
+
+def _edit_as_file(memory: PersonalMemory, *, allow_empty: bool, is_sure: bool, is_quiet: bool) -> Committed | None:
+    """Let the owner edit the whole memory in an editor; what is refused may be mended there. None: no change.
+
+    Raises: DataFormatError, BoundaryError: refused, and not mended. ConflictError.
+    """
+    _, state = memory.version(None)
+    opened = text = render_editable(state.document)
+    while True:
+        before, text = text, _open_editor(text)
+        if text == opened:
+            return None
+        try:
+            after = memory.parse_edited(text, state, allow_empty=allow_empty)
+            if after == state.document:
+                return None
+            _confirm(diff_documents(state.document, after), is_sure=is_sure, is_quiet=is_quiet)
+            return memory.replace_edited(text, state, allow_empty=allow_empty)
+        except (DataFormatError, BoundaryError) as error:
+            if is_sure or text == before or not _wants_to_mend(error):
+                raise
+
+
+def _open_editor(text: str) -> str:
+    """Return a text as an editor leaves it; an editor that writes nothing leaves it as it is.
+
+    Raises: DataFormatError: the editor failed, or what it left cannot be read.
+    """
+    try:
+        edited = click.edit(text, editor=load_settings().editor, extension=".md")
+    except (click.ClickException, OSError) as error:
+        reason = error.message if isinstance(error, click.ClickException) else error.strerror
+        raise DataFormatError(f"the editor failed ({reason}); nothing was changed", file=FILE_NAME) from error
+    except UnicodeDecodeError as error:
+        raise DataFormatError("not UTF-8; nothing was changed: save it as UTF-8", file=FILE_NAME) from error
+    return text if edited is None else edited
+
+
+def _wants_to_mend(error: Exception) -> bool:
+    """Ask whether to open the editor again on what was refused: a long edit is not lost for one line."""
+    click.echo(f"refused: {error}", err=True)
+    try:
+        return click.confirm("open the editor again?", default=True, err=True)
+    except click.Abort:  # nobody is there to answer
+        return False
 
 
 def _confirm(diff: Diff, *, is_sure: bool, is_quiet: bool) -> None:
     if is_sure:
         return
-    click.echo(render_diff(diff), err=is_quiet)
+    click.echo("another order" if diff.is_empty else render_diff(diff), err=is_quiet)
     click.confirm("keep these changes?", abort=True, err=True)
 
 

@@ -103,7 +103,7 @@ def read_mark(raw: object, *, missing: str = NOT_MEASURED) -> Mark:
     if not isinstance(raw, dict) or "value" not in raw:
         return Mark(None, note=missing)
     if raw["value"] is None:
-        return Mark(None, n=raw.get("n"), note="no rows")
+        return Mark(None, n=raw.get("n"), note="cannot be told" if raw.get("n") else "no rows")
     size = raw.get("n", raw.get("num_groups"))
     note = "bound" if raw.get("interval") == "exact_bound" else ""
     return Mark(float(raw["value"]), raw.get("low"), raw.get("high"), size, note)
@@ -163,11 +163,15 @@ def controls_chart(section: Section) -> Chart:
 def _controls(view: RunView, baselines: Sequence[str]) -> Iterator[tuple[str, Mark]]:
     report = view.report
     yield "accuracy", read_mark(look_up(report, "accuracy"))
-    yield "chance", read_mark(look_up(report, "chance"), missing="not known")
-    for name in baselines:
+    # An open question has no options: nothing that goes by them can be measured.
+    is_open = look_up(view.run, "task") == "open"
+    if not is_open:
+        yield "chance", read_mark(look_up(report, "chance"), missing="not known")
+    for name in ["no_context"] if is_open else baselines:
         title = _CONTROL_TITLES.get(name, name.replace("_", " "))
         yield title, read_mark(look_up(report, "baselines", name))
-    yield "length-controlled accuracy", read_mark(look_up(report, "length_controlled"))
+    if not is_open:
+        yield "length-controlled accuracy", read_mark(look_up(report, "length_controlled"))
     yield "counterfactual: another owner", read_mark(look_up(report, "counterfactual_lift", "other"))
     yield "swap groups right for every owner", _groups(report)
     if look_up(report, "unbalanced"):

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from hub_toolkit.errors import DataFormatError
-from hub_toolkit.evaluate.judging import load_judge_record
+from hub_toolkit.evaluate.judging import open_judged_run
 from hub_toolkit.evaluate.record import Row, RunRecord
-from hub_toolkit.evaluate.report import SLICES, chosen_rows, describe_run, load_run
+from hub_toolkit.evaluate.report import QUESTION_PROMPTS, SLICES, chosen_rows, describe_run, load_run
 from hub_toolkit.metrics.comparison import PairedTest, compare_paired, correct_by_holm
 from hub_toolkit.metrics.slices import slice_rows
 
 Comparison = dict[str, Any]
 
-_PROMPTS = {"mcq": "mcq", "open": "open_ended"}
 _COMPARED = (
     "model",
     "adapter",
@@ -54,7 +53,8 @@ def compare_runs(a: Path, b: Path) -> Comparison:
     record_a, rows_a = load_run(a)
     record_b, rows_b = load_run(b)
     _check_same(record_a, record_b, b)
-    _check_judges(a, b)
+    if record_a.config["task"] == "open":
+        _check_judges(a, b)
     paired = pair_rows(rows_a, rows_b, names=(str(a), str(b)))
     return {
         "runs": {"a": {"folder": str(a), **describe_run(record_a)}, "b": {"folder": str(b), **describe_run(record_b)}},
@@ -121,7 +121,7 @@ def _check_same(a: RunRecord, b: RunRecord, folder: Path) -> None:
 
     Raises: DataFormatError: protocol, task, questions, seed, persona system or question prompt differ.
     """
-    prompt = _PROMPTS.get(a.config["task"], "")
+    prompt = QUESTION_PROMPTS.get(a.config["task"], "")
     for name, value_a, value_b in (
         ("protocol", a.protocol, b.protocol),
         ("protocol's digest", (a.rules or {}).get("digest"), (b.rules or {}).get("digest")),
@@ -145,10 +145,9 @@ def _check_same(a: RunRecord, b: RunRecord, folder: Path) -> None:
 def _check_judges(a: Path, b: Path) -> None:
     """Refuse open answers that were not judged alike.
 
-    Raises: DataFormatError: the judges or their prompts differ.
+    Raises: DataFormatError: one is not judged, or the judges or their prompts differ.
     """
-    judges_a, judges_b = load_judge_record(a), load_judge_record(b)
-    if judges_a is not None and judges_b is not None and judges_a.identity() != judges_b.identity():
+    if open_judged_run(a).identity() != open_judged_run(b).identity():
         raise DataFormatError(f"was not judged as {a} was; judge both with the same panel", file=str(b))
 
 

@@ -98,47 +98,60 @@ def _size(view: RunView, mark: Mark) -> str:
         return str(look_up(view.report, "note") or "accuracy was not measured")
     kind = "rows in swap groups" if look_up(view.report, "rows") == "balanced" else "rows"
     personas = look_up(view.report, "accuracy", "num_clusters")
-    return f"accuracy on {amount(mark.n)} {kind} of {amount(personas)} personas; 95 % interval, in percent"
+    whose = "1 persona" if personas == 1 else f"{amount(personas)} personas"
+    return f"accuracy on {amount(mark.n)} {kind} of {whose}; 95 % interval, in percent"
 
 
 def _doubts(view: RunView, accuracy: Mark) -> Iterator[str]:
     """Yield what a reader should know before believing the number; each line is escaped."""
     if accuracy.value is None:
         return
-    report = view.report
-    is_baseline = look_up(view.run, "reader") == "none"
-    controls = {"chance": read_mark(look_up(report, "chance"), missing="")}
-    for name, title in _CONTROLS.items():
-        if not (is_baseline and name == "no_context"):
-            controls[title] = read_mark(look_up(report, "baselines", name))
-    reached = [
-        f"{title} ({share(mark.value)})"
-        for title, mark in controls.items()
-        if mark.value is not None and mark.value >= (accuracy.value if accuracy.low is None else accuracy.low)
-    ]
-    missing = [title for title, mark in controls.items() if mark.value is None and mark.note]
     deviations = look_up(view.run, "deviations")
     if deviations and isinstance(deviations, dict):
         texts = ", ".join(f"{name} {value}" for name, value in deviations.items())
         yield f"<strong>Not the protocol's own: {escape(texts)}.</strong>"
-    if is_baseline:
+    if look_up(view.run, "reader") == "none":
         yield "This run is the no-context baseline itself."
-    if reached:
+    yield from _control_lines(view, accuracy)
+    if not _is_open(view):
+        yield _length_line(view.report)
+    yield _lift_line(view.report)
+    yield _status_line(view.report)
+
+
+def _control_lines(view: RunView, accuracy: Mark) -> Iterator[str]:
+    """Yield how the accuracy stands beside its controls; of an open answer none goes by options."""
+    is_left_out = {name: _is_open(view) for name in _CONTROLS}
+    is_left_out["no_context"] = look_up(view.run, "reader") == "none"
+    controls = {} if _is_open(view) else {"chance": read_mark(look_up(view.report, "chance"), missing="")}
+    for name, title in _CONTROLS.items():
+        if not is_left_out[name]:
+            controls[title] = read_mark(look_up(view.report, "baselines", name))
+    low = accuracy.low
+    measured = {title: mark.value for title, mark in controls.items() if mark.value is not None}
+    reached = [f"{title} ({share(value)})" for title, value in measured.items() if low is not None and value >= low]
+    if low is None:
+        yield "<strong>No interval, which takes two personas: nothing shows that this is above any control.</strong>"
+    elif reached:
         yield f"<strong>The interval is not above {escape('; '.join(reached))}.</strong>"
-    elif len(missing) < len(controls) - 1:
+    elif measured.keys() - {"chance"}:
         yield "The interval lies above every control that was measured."
+    missing = [title for title, mark in controls.items() if mark.value is None and mark.note]
     if missing:
         yield f"Not measured: {escape('; '.join(missing))}."
-    yield _length_line(report)
-    yield _lift_line(report)
-    yield _status_line(report)
+
+
+def _is_open(view: RunView) -> bool:
+    return bool(look_up(view.run, "task") == "open")
 
 
 def _length_line(report: object) -> str:
     mark = read_mark(look_up(report, "length_controlled"))
     if mark.value is None:
         return "Length-controlled accuracy: not measured."
-    return f"Length-controlled: {share(mark.value)} {escape(mark_interval(mark))}."
+    is_bound = look_up(report, "length_controlled", "basis") == "bound"
+    bound = ", a lower bound: length alone may explain these answers" if is_bound else ""
+    return f"Length-controlled: {share(mark.value)} {escape(mark_interval(mark))}{bound}."
 
 
 def _lift_line(report: object) -> str:

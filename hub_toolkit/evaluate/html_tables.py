@@ -76,7 +76,7 @@ def render_identity(section: Section) -> str:
     """Return what names the results: a row a fact, a column a run."""
     columns = [dict(_facts(view)) for view in section.views]
     names = list(dict.fromkeys(name for column in columns for name in column))
-    rows = [[escape(name), *_merge([column.get(name, NOT_MEASURED) for column in columns])] for name in names]
+    rows = [[escape(name), *_merge([column.get(name, "none") for column in columns])] for name in names]
     return render_table("What was asked, of whom, and how", ["fact", *run_heads(section)], rows, name="facts")
 
 

@@ -11,13 +11,11 @@ from hub_toolkit.data.schema import Sample
 from hub_toolkit.errors import DataFormatError
 from hub_toolkit.evaluate.journal import encode_json, lock_run, write_atomically
 from hub_toolkit.evaluate.judging import (
-    JudgeRecord,
     JudgingOptions,
     charge_meter,
-    load_judge_record,
     load_judgements,
     match_samples,
-    open_run,
+    open_judged_run,
 )
 from hub_toolkit.evaluate.record import load_rows
 from hub_toolkit.evaluate.verdict_book import VerdictBook, request_key
@@ -102,7 +100,7 @@ def _shared_panel(folders: Sequence[Path]) -> PanelConfig:
 
     Raises: DataFormatError: one is not judged, or not like the others.
     """
-    records = {folder: _judge_record(folder) for folder in folders}
+    records = {folder: open_judged_run(folder) for folder in folders}
     first = next(iter(records.values()))
     for folder, record in records.items():
         if record.panel != first.panel or record.prompts != first.prompts:
@@ -111,15 +109,7 @@ def _shared_panel(folders: Sequence[Path]) -> PanelConfig:
     return PanelConfig(**fields | {"form": Form(**fields["form"])})
 
 
-def _judge_record(folder: Path) -> JudgeRecord:
-    record = load_judge_record(folder)
-    if record is None:
-        raise DataFormatError("is not judged yet; run `personamem eval judge` on it first", file=str(folder))
-    return record
-
-
 def _judged_items(name: str, folder: Path, samples: Sequence[Sample]) -> list[AuditItem]:
-    open_run(folder)
     rows, judgements = load_rows(folder), load_judgements(folder)
     by_id = match_samples(rows, samples)
     return [

@@ -89,8 +89,9 @@ async def judge_open_answers(
     with lock_run(folder):
         started = time.monotonic()
         rows = load_rows(folder)
-        record = _open_record(folder, open_run(folder), panel)
+        run = open_run(folder)
         answers = _open_answers(rows, samples)
+        record = _open_record(folder, run, panel)
         book = VerdictBook(folder / JUDGE_JOURNAL_FILE, is_retrying_failed=options.is_retrying_failed)
         try:
             book.learn(_load_lines(folder))
@@ -154,6 +155,18 @@ def load_judge_record(folder: Path) -> JudgeRecord | None:
         ) from None
 
 
+def open_judged_run(folder: Path) -> JudgeRecord:
+    """Return how a complete run of open answers was judged.
+
+    Raises: DataFormatError: there is no such run, or it is not judged.
+    """
+    open_run(folder)
+    record = load_judge_record(folder)
+    if record is None:
+        raise DataFormatError("is not judged yet; run `personamem eval judge` on it first", file=str(folder))
+    return record
+
+
 def load_judgements(folder: Path, arm: Arm = "own") -> dict[str, Judgement]:
     """Return the judgements on a run's answers by sample, empty where it is not judged.
 
@@ -167,7 +180,14 @@ def load_judgements(folder: Path, arm: Arm = "own") -> dict[str, Judgement]:
         raise DataFormatError("is not judged to the end; the same `eval judge` command goes on", file=str(folder))
     if record.samples_sha256 != _sha256(folder / SAMPLES_FILE):
         raise DataFormatError("its answers have changed; `eval judge` again judges the new ones", file=str(folder))
-    return {line["sample_id"]: line["judgement"] for line in _load_lines(folder) if line["arm"] == arm}
+    found = {line["sample_id"]: line["judgement"] for line in _load_lines(folder) if line["arm"] == arm}
+    counts = (record.counts if arm == "own" else record.counterfactual_counts) or {"rows": 0, "failed": 0}
+    if len(found) != (wanted := counts["rows"] - counts["failed"]):
+        raise DataFormatError(
+            f"holds {len(found)} of {wanted} judgements; restore the file, or `eval judge` again asks for the rest",
+            file=str(folder / JUDGEMENTS_FILE),
+        )
+    return found
 
 
 def apply_judgements(rows: Sequence[Row], own: Mapping[str, Judgement], other: Mapping[str, Judgement]) -> list[Row]:

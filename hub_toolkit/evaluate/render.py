@@ -10,6 +10,7 @@ _WIDTH = 30
 _SHOWN_SLICES = ("pref_type", "who", "updated", "conversation_scenario")
 _NUM_SHOWN_FAILURES = 10
 _LENGTH_REMEDY = "a run with --reader none, or --counterfactual, can tell"
+_NO_REMEDY = "the control answers cannot tell either"
 _PROMPTS = (("prompted", "where the question names it"), ("unprompted", "where it does not"))
 _NOT_MEASURED = (("num_unanswered", "without an answer"), ("num_unknown", "that do not tell their secret"))
 
@@ -29,20 +30,43 @@ def render_report(report: Report) -> str:
 
 def _render_head(report: Report) -> list[str]:
     run, counts, tokens = report["run"], report["counts"], report["tokens"]
-    reader = run["reader"] + (f" ({run['builder']}, cap {run['cap_tokens']} tokens)" if run["builder"] else "")
     dataset, protocol = run["dataset"], run["protocol"]
     if isinstance(protocol, dict):
         protocol = f"{protocol['name']} version {protocol['version']} ({protocol['digest'][:12]})"
     if run["deviations"]:
         protocol += " but for " + ", ".join(f"{name} {value}" for name, value in run["deviations"].items())
     return [
-        f"{dataset['name']} / {dataset['split']}, {run['task']}, protocol {protocol}, seed {run['seed']}",
-        f"model {run['model']['name']}, reader {reader}, context {run['context']}",
+        f"{dataset['name']} / {dataset['split']}, {_name_task(run)}, protocol {protocol}, seed {run['seed']}",
+        f"model {_name_model(run)}, reader {_name_reader(run)}, context {run['context']}",
         f"persona system {run['persona_system']}, dataset fingerprint {dataset['fingerprint'][:16]}",
         f"{counts['rows']} rows: "
         + ", ".join(f"{counts[name]} {name}" for name in ("scored", "unparsed", "failed", "unscored")),
-        f"tokens ({run['token_counter']}): {tokens['input']:,} in, {tokens['output']:,} out",
+        f"tokens ({counted_by(run['token_counter'], tokens)}): {tokens['input']:,} in, {tokens['output']:,} out",
     ]
+
+
+def _name_task(run: dict[str, Any]) -> str:
+    method = " by likelihood" if run["method"] == "likelihood" else ""
+    orders = f" in {run['num_permutations']} orders of the options" if run["num_permutations"] > 1 else ""
+    return f"{run['task']}{method}{orders}"
+
+
+def _name_model(run: dict[str, Any]) -> str:
+    return f"{run['model']['name']}" + (f" with {run['adapter']}" if run["adapter"] else "")
+
+
+def _name_reader(run: dict[str, Any]) -> str:
+    details = {
+        "memory": f" ({run['builder']}, cap {run['cap_tokens']} tokens)",
+        "rag": f" ({run['rag_tokens']} tokens)",
+        "external": f" ({run['external']})",
+    }
+    return f"{run['reader']}" + details.get(run["reader"], "")
+
+
+def counted_by(token_counter: str, tokens: dict[str, Any]) -> str:
+    """Return who counted the tokens of answers and memories: a model that says what it took, or our counter for it."""
+    return token_counter if tokens.get("is_estimated", True) or not tokens["input"] else "counted by the model"
 
 
 def _render_scores(report: Report) -> list[str]:
@@ -55,9 +79,12 @@ def _render_scores(report: Report) -> list[str]:
     if report["chance"] is not None:
         lines.append(f"{'chance':<{_WIDTH}} {report['chance']:6.1%}")
         lines += [_line(name.replace("_", " "), figures) for name, figures in report["baselines"].items()]
-        lines += _render_length_controlled(report["length_controlled"])
+        is_controlled = report["counterfactual_lift"] is not None or report["baselines"]["no_context"] is not None
+        lines += _render_length_controlled(report["length_controlled"], is_controlled=is_controlled)
         if report["likelihood_lift"] is not None:
             lines.append(_line("by what the context makes likelier", report["likelihood_lift"]))
+    else:
+        lines.append(_line("no context", report["baselines"]["no_context"]))
     lift = report["counterfactual_lift"]
     lines.append(_line("counterfactual lift", lift))
     if lift is not None:
@@ -88,12 +115,13 @@ def _render_judges(judges: dict[str, Any] | None) -> list[str]:
     return lines
 
 
-def _render_length_controlled(figures: dict[str, Any]) -> list[str]:
+def _render_length_controlled(figures: dict[str, Any], *, is_controlled: bool) -> list[str]:
     lines = [_line("length controlled", figures)]
     if figures["basis"] == "control":
         lines.append(f"{'':<{_WIDTH}} by what the {figures['control_arm'].replace('_', '-')} answers go for")
     elif figures["basis"] == "bound" and figures["n"]:
-        lines.append(f"{'':<{_WIDTH}} a lower bound: length alone may explain these answers; {_LENGTH_REMEDY}")
+        remedy = _NO_REMEDY if is_controlled else _LENGTH_REMEDY
+        lines.append(f"{'':<{_WIDTH}} a lower bound: length alone may explain these answers; {remedy}")
     return lines
 
 
@@ -134,15 +162,17 @@ def _render_failures(report: Report) -> list[str]:
 def _line(name: str, figures: dict[str, Any] | None, *, missing: str = "not run") -> str:
     if figures is None:
         return f"{name:<{_WIDTH}} {missing}"
-    interval = "no interval (needs two personas)"
+    interval = "no interval"
     if figures["low"] is not None:
         interval = f"[{_share(figures['low'])}, {_share(figures['high'])}]"
         if figures.get("interval") == "exact_bound":
             interval += " (bound)"
+    elif figures.get("num_clusters", 0) < 2:
+        interval += " (needs two sets of owners)" if "num_groups" in figures else " (needs two personas)"
     if figures["value"] is None:
         interval = "no rows"
     text = f"{name:<{_WIDTH}} {_share(figures['value'])}  {interval}  n={figures['n']}"
-    extras = [f"{figures[key]} {key}" for key in ("unparsed", "failed") if figures.get(key)]
+    extras = [f"{figures[key]} {key}" for key in ("unparsed", "failed", "unscored") if figures.get(key)]
     return ", ".join([text, *extras])
 
 

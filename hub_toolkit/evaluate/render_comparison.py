@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub_toolkit.evaluate.compare import Comparison
+from hub_toolkit.evaluate.render import counted_by
 
 _WIDTH = 30
 _SHOWN_SLICES = ("pref_type", "who", "updated", "conversation_scenario")
@@ -36,7 +37,7 @@ def _render_head(comparison: Comparison) -> list[str]:
         lines.append(f"{rows['unscored']} rows left out: unscored in one of the runs")
     for letter, spent in tokens.items():
         text = f"{spent['input']:,.0f} in, {spent['output']:,.0f} out, {spent['memories']:,.0f} for memories"
-        lines.append(f"tokens an answer, {letter.upper()}: {text} ({spent['token_counter']})")
+        lines.append(f"tokens an answer, {letter.upper()}: {text} ({counted_by(spent['token_counter'], spent)})")
     return lines
 
 

@@ -14,7 +14,16 @@ from hub_toolkit.data.parse import resolve_dataset, split_path
 from hub_toolkit.data.schema import Sample
 from hub_toolkit.errors import DataFormatError
 from hub_toolkit.evaluate.judging import apply_judgements, load_judge_record, load_judgements
-from hub_toolkit.evaluate.record import CHANCE, Answer, Row, RunRecord, count_statuses, load_record, load_rows
+from hub_toolkit.evaluate.record import (
+    CHANCE,
+    SAMPLES_FILE,
+    Answer,
+    Row,
+    RunRecord,
+    count_statuses,
+    load_record,
+    load_rows,
+)
 from hub_toolkit.metrics.accuracy import GroupRow, estimate_mean, group_accuracy, paired_lift
 from hub_toolkit.metrics.judge_noise import correct_verdicts
 from hub_toolkit.metrics.leakage import BASELINES, baseline_scores
@@ -35,6 +44,9 @@ SLICES: dict[str, Callable[[Row], str]] = {
 """Source: protocol v1, breakdowns; secrets and context size are told apart elsewhere."""
 
 
+QUESTION_PROMPTS = {"mcq": "mcq", "open": "open_ended"}
+"""The prompt that asks a task's question."""
+
 _UNJUDGED = "open answers are stored unscored: judges give their verdicts with `personamem eval judge`"
 _UNREADABLE = "the judges gave no verdict that could be read: look into judgements.jsonl, and judge with another model"
 
@@ -50,6 +62,12 @@ def load_run(folder: Path) -> tuple[RunRecord, list[Row]]:
     if record.status != "complete":
         raise DataFormatError("this run is not complete; the same `eval run` command goes on with it", file=str(folder))
     rows = load_rows(folder)
+    if len(rows) != record.counts["rows"]:
+        raise DataFormatError(
+            f"holds {len(rows)} rows of the {record.counts['rows']} that run.json counts: restore the file, "
+            "or remove it, and the same `eval run` command writes it anew",
+            file=str(folder / SAMPLES_FILE),
+        )
     if record.config["task"] == "open":
         rows = apply_judgements(rows, load_judgements(folder), load_judgements(folder, "other"))
     return record, rows
@@ -85,7 +103,8 @@ def build_report(folder: Path, *, no_context: Path | None = None, data: Path | N
         }
     report["judges"] = _describe_judges(folder, rows) if record.config["task"] == "open" else None
     report["without_failed"] = _without_failed(record, rows)
-    return {**report, **score_rows(rows, _no_context_answers(record, rows, no_context))}
+    answers = _other_answers(folder, no_context) if no_context is not None else _own_no_context(record, rows)
+    return {**report, **score_rows(rows, answers)}
 
 
 def _without_failed(record: RunRecord, rows: Sequence[Row]) -> dict[str, Any] | None:
@@ -305,30 +324,46 @@ def load_own_samples(record: RunRecord, data: Path | None) -> list[Sample] | Non
     raise DataFormatError("holds other questions than the run was made on; name the same dataset", file=str(path))
 
 
-def _no_context_answers(record: RunRecord, rows: Sequence[Row], folder: Path | None) -> dict[str, Answer] | None:
-    """Return what each row is answered without any context, by sample; None where that was not run.
+def _own_no_context(record: RunRecord, rows: Sequence[Row]) -> dict[str, Answer] | None:
+    """Return what each row is answered without any context, by sample, as far as the run itself says so."""
+    if record.config["reader"] == "none":
+        return {row.sample_id: row.answer for row in rows}
+    choices = {row.sample_id: (row.no_context_choice, row.gold) for row in rows if row.no_context_choice}
+    return {name: Answer("scored", pick, pick == gold) for name, (pick, gold) in choices.items()} or None
 
-    Raises: DataFormatError: the other run is not of the same model, questions and options, or lacks a row.
+
+def _other_answers(own: Path, folder: Path) -> dict[str, Answer]:
+    """Return the answers of the run in `folder`, by sample, as the no-context baseline of the one in `own`.
+
+    Raises: DataFormatError: it reads something, another system answers, the questions were asked or judged otherwise,
+        or a row is missing.
     """
-    if folder is None:
-        if record.config["reader"] == "none":
-            return {row.sample_id: row.answer for row in rows}
-        choices = {row.sample_id: (row.no_context_choice, row.gold) for row in rows if row.no_context_choice}
-        return {name: Answer("scored", pick, pick == gold) for name, (pick, gold) in choices.items()} or None
-    other, other_rows = load_run(folder)
+    (record, rows), (other, other_rows) = load_run(own), load_run(folder)
+    run, told = describe_run(record), describe_run(other)
+    task = run["task"]
+    prompt = QUESTION_PROMPTS.get(task, "")
     for name, is_same in {
-        "reader none": other.config["reader"] == "none",
-        "the task mcq": other.config["task"] == "mcq",
+        "reader none": told["reader"] == "none",
+        f"the task {task}": told["task"] == task,
         "the same model": other.model == record.model,
+        "the same adapter": told["adapter"] == run["adapter"],
+        "the same method": told["method"] == run["method"],
+        "the same number of orders of the options": told["num_permutations"] == run["num_permutations"],
         "the same seed": other.seed == record.seed,
-        "the same prompts": other.prompts.get("mcq") == record.prompts.get("mcq"),
+        "the same prompts": other.prompts.get(prompt) == record.prompts.get(prompt),
         "the same protocol": other.protocol == record.protocol,
         "the same questions": other.dataset["questions_sha256"] == record.dataset["questions_sha256"],
+        "the same judges": _judges_of(folder) == _judges_of(own),
         "all rows of this run": {row.sample_id for row in rows} <= {row.sample_id for row in other_rows},
     }.items():
         if not is_same:
             raise DataFormatError(f"cannot be the no-context baseline: it has not {name}", file=str(folder))
     return {row.sample_id: row.answer for row in other_rows}
+
+
+def _judges_of(folder: Path) -> dict[str, Any] | None:
+    record = load_judge_record(folder)
+    return record.identity() if record is not None else None
 
 
 def _clusters(rows: Sequence[Row]) -> list[int]:

@@ -93,10 +93,11 @@ async def run_evaluation(
     load_protocol(setup.config.protocol).check()
     with lock_run(out):
         plan = plan_evaluation(setup.samples, setup.config)
+        asked = cut_plan(plan, options.shard) if options.shard else plan
         dataset = fingerprint_dataset(setup.folder, setup.questions, plan, setup.config)
         record = open_record(setup, dataset, out, options.shard)
         journal = Journal(out / JOURNAL_FILE, is_durable=setup.model is not None)
-        run = _Run(setup, cut_plan(plan, options.shard) if options.shard else plan, journal, out)
+        run = _Run(setup, asked, journal, out)
         try:
             return await run.finish(record, options, on_progress or (lambda _: None))
         finally:

@@ -60,8 +60,9 @@ class RunView:
         run = self.run
         model = run.get("model")
         name = model.get("name") if isinstance(model, dict) else model
-        built = f", {run['builder']}" if run.get("builder") else ""
-        return f"{name or NOT_MEASURED} · {run.get('reader', NOT_MEASURED)}{built}"
+        adapter = f" with {run['adapter']}" if run.get("adapter") else ""
+        built = f", {run['builder']}" if run.get("builder") else f", {run['external']}" if run.get("external") else ""
+        return f"{name or NOT_MEASURED}{adapter} · {run.get('reader', NOT_MEASURED)}{built}"
 
     @property
     def context(self) -> str:
@@ -173,7 +174,8 @@ def _explain(view: RunView, earlier: Sequence[Sequence[RunView]]) -> str:
         for key, title in _ASKED:
             if ours[key] == theirs[key]:
                 continue
-            differing.append("the questions" if key == "questions" else f"{title} ({ours[key]}, there {theirs[key]})")
+            values = f"{ours[key] or 'none'}, there {theirs[key] or 'none'}"
+            differing.append("the questions" if key == "questions" else f"{title} ({values})")
         sentences.append(f"It differs from section {number} in {', '.join(differing)}.")
     if not sentences:
         return ""

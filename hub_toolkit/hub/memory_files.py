@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from hub_toolkit.errors import DataFormatError, StoreError
 from hub_toolkit.memory.document import Bullet, MemoryDocument, Source
 from hub_toolkit.memory.state import Held, MemoryState, Receipt, Rule, Session, Version
-from hub_toolkit.memory.stores.store import Concerns
 
 FORMAT_VERSION = 1
 STATE_FILE, READABLE_FILE, CARD_FILE = "memory.json", "memory.md", "README.md"
@@ -25,7 +24,6 @@ PENDING_FILE = "purge-pending.json"
 VERSIONS_FOLDER = "versions/"
 SEGMENT_VERSIONS = 64
 MAX_FILE_BYTES = 9 * 2**20
-PURGED = "(purged)"
 
 ATTRIBUTES = b"* -filter -diff -merge\n"
 """No file goes to the large file storage, which keeps what git's history has lost."""
@@ -103,7 +101,7 @@ def state_from_dict(raw: Mapping[str, Any], file: str) -> MemoryState:
             Held(str(h["id"]), str(h["text"]), Source(int(h["source"]["index"]), str(h["source"]["span"])), h["reason"])
             for h in raw["held"]
         )
-        rules = tuple(record_from_dict(Rule, rule) for rule in raw["rules"])
+        rules = tuple(record_from_dict(Rule, rule, file) for rule in raw["rules"])
         document = MemoryDocument.from_dict(raw["document"], file=file)
         return MemoryState(document, rules, held, int(raw["next_rule"]), int(raw["next_held"]))
     except (KeyError, TypeError, ValueError, DataFormatError) as error:
@@ -111,13 +109,22 @@ def state_from_dict(raw: Mapping[str, Any], file: str) -> MemoryState:
         raise StoreError(message) from error
 
 
-def record_from_dict(cls: type[_T], raw: Mapping[str, Any]) -> _T:
-    """Read a flat record: lists become tuples, unknown fields are left out."""
-    known = {field.name for field in fields(cls)}
+def record_from_dict(cls: type[_T], raw: Mapping[str, Any], file: str) -> _T:
+    """Read a flat record: lists become tuples, unknown fields are left out.
+
+    Raises: StoreError: a field is missing, or is a number where none belongs.
+    """
+    known = {field.name: field.type for field in fields(cls)}
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in raw.items() if name in known
     }
-    return cls(**values)
+    try:
+        record = cls(**values)
+    except TypeError:
+        record = None
+    if record is None or any(isinstance(value, int) != (known[name] == "int") for name, value in values.items()):
+        raise StoreError(f"{file}: a field of a line is missing or wrong; take the file back from an earlier commit")
+    return record
 
 
 def encode_versions(states: Sequence[tuple[int, MemoryState]]) -> bytes:
@@ -190,32 +197,6 @@ def _readable_bullet(bullet: Bullet) -> str:
     marks = [bullet.id, bullet.kind, *(["pinned"] if bullet.is_pinned else [])]
     marks += ["yours"] if bullet.author == "user" else []
     return f"{bullet.render()} ({', '.join(marks)})"
-
-
-def purge_state(state: MemoryState, concerns: Concerns) -> tuple[MemoryState, int]:
-    """Return a state without what `concerns`, and how many bullets, spans, held spans and faults that were."""
-    bullets, num_removed = [], 0
-    for bullet in state.document.bullets:
-        if concerns(bullet.text):
-            num_removed += 1
-            continue
-        sources = tuple(source for source in bullet.sources if not concerns(source.span))
-        num_removed += len(bullet.sources) - len(sources)
-        bullets.append(bullet if sources == bullet.sources else replace(bullet, sources=sources))
-    held = tuple(h for h in state.held if not concerns(h.text) and not concerns(h.source.span))
-    faults = tuple(fault for fault in state.document.faults if not concerns(fault))
-    num_removed += len(state.held) - len(held) + len(state.document.faults) - len(faults)
-    if not num_removed:
-        return state, 0
-    document = replace(state.document, bullets=tuple(bullets), faults=faults)
-    return replace(state, document=document, held=held), num_removed
-
-
-def count_changes(before: MemoryDocument, after: MemoryDocument) -> tuple[int, int, int]:
-    """Return how many bullets were added, changed and removed."""
-    old, new = ({bullet.id: bullet for bullet in document.bullets} for document in (before, after))
-    changed = sum(old[i] != new[i] for i in old.keys() & new.keys())
-    return len(new.keys() - old.keys()), changed, len(old.keys() - new.keys())
 
 
 def check_sizes(files: Iterable[tuple[str, bytes]]) -> None:

@@ -7,17 +7,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hub_toolkit.errors import ConflictError, HubError, StoreError
 from hub_toolkit.hub import memory_files as layout
 from hub_toolkit.hub.client import RepoRef, hub_errors
 from hub_toolkit.hub.transfer.commit import CommitOptions, LocalFile, RemoteTree, commit_files, read_tree
+from hub_toolkit.memory.owner.audit import diff_documents
 from hub_toolkit.memory.state import Change, MemoryState, Receipt, Session, Version
+from hub_toolkit.memory.stores.redaction import Redaction, keep_tombstones, purge_receipt
 from hub_toolkit.memory.stores.store import Concerns
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
+
+Record = TypeVar("Record", Version, Receipt, Session)
 
 MAX_READS = 5
 """Tries to read one commit while purges keep replacing the history."""
@@ -86,12 +90,10 @@ class HubMemoryStore:
         return [line.version for line in self._open(user).log()]
 
     def receipts(self, user: str) -> list[Receipt]:
-        book = self._open(user)
-        return [layout.record_from_dict(Receipt, raw) for raw in book.lines(layout.RECEIPTS_FILE)]
+        return self._open(user).records(layout.RECEIPTS_FILE, Receipt)
 
     def sessions(self, user: str) -> list[Session]:
-        book = self._open(user)
-        return [layout.record_from_dict(Session, raw) for raw in book.lines(layout.SESSIONS_FILE)]
+        return self._open(user).records(layout.SESSIONS_FILE, Session)
 
     def delete_user(self, user: str) -> None:
         """Delete the repo with all that it holds."""
@@ -161,9 +163,9 @@ class HubMemoryStore:
             if any(line.key == key for line in book.log()[expect : expect + 1]):
                 return [], ()  # the answer was lost, the commit was not
             _check_expected(book, expect)
-            draft = _Draft(book, state, change, self._time(), key)
+            draft, redaction = self._draft(book, state, change, key, concerns)
             made[:] = [draft.version]
-            files = draft.purged_files(concerns) if concerns else draft.files()
+            files = draft.purged_files(redaction) if redaction else draft.files()
             layout.check_sizes(files.items())
             return [LocalFile(path, data) for path, data in sorted(files.items())], ()
 
@@ -176,6 +178,16 @@ class HubMemoryStore:
                 except _GoneError:
                     continue
         raise StoreError(f"{self.ref} was rewritten {MAX_READS} times meanwhile; nothing was written, try again")
+
+    def _draft(
+        self, book: Book, state: MemoryState, change: Change, key: str, concerns: Concerns | None
+    ) -> tuple[_Draft, Redaction | None]:
+        """Return the next version, with all tombstones there were, and what must go from the past."""
+        before = book.state()
+        state = keep_tombstones(before, state)
+        redaction = Redaction.of_change(before, state, concerns) if concerns else None
+        kept = redaction.state(state) if redaction else state
+        return _Draft(book, kept, change, self._time(), key), redaction
 
     def _time(self) -> str:
         return self._now().astimezone(UTC).isoformat(timespec="milliseconds")
@@ -224,6 +236,9 @@ class Book:
     def lines(self, path: str) -> list[dict[str, Any]]:
         return layout.decode_lines(self.content(path), self._place(path))
 
+    def records(self, path: str, kind: type[Record]) -> list[Record]:
+        return [layout.record_from_dict(kind, line, self._place(path)) for line in self.lines(path)]
+
     @property
     def number(self) -> int:
         """The newest version, 0 where there is none."""
@@ -237,7 +252,11 @@ class Book:
     def state_at(self, number: int) -> MemoryState:
         if not 0 < number <= self.number:
             raise StoreError(f"the memory in {self.store.ref} has no version {number}; `log` lists those there are")
-        return dict(self.segment(layout.segment_path(number)))[number]
+        path = layout.segment_path(number)
+        found = dict(self.segment(path)).get(number)
+        if found is None:
+            raise StoreError(f"{self._place(path)}: version {number} is missing; take the file back from a commit")
+        return found
 
     def segment(self, path: str) -> list[tuple[int, MemoryState]]:
         return layout.decode_versions(self.content(path), self._place(path))
@@ -246,8 +265,9 @@ class Book:
         return sorted(path for path in self.tree.files if path.startswith(layout.VERSIONS_FOLDER))
 
     def log(self) -> list[layout.LogLine]:
-        lines = self.lines(layout.LOG_FILE)
-        return [layout.LogLine(layout.record_from_dict(Version, line), str(line.get("key"))) for line in lines]
+        versions = self.records(layout.LOG_FILE, Version)
+        keys = [str(line.get("key")) for line in self.lines(layout.LOG_FILE)]
+        return [layout.LogLine(version, key) for version, key in zip(versions, keys, strict=True)]
 
     def check(self, user: str) -> None:
         """Raise StoreError where the files are not a memory of this user, or do not fit one another."""
@@ -285,7 +305,7 @@ class _Draft:
 
     @property
     def version(self) -> Version:
-        counts = layout.count_changes(self.book.state().document, self.state.document)
+        counts = diff_documents(self.book.state().document, self.state.document).counts
         change = self.change
         return Version(self.book.number + 1, change.kind, change.author, change.reason, self.time, *counts)
 
@@ -319,29 +339,30 @@ class _Draft:
     def _log_line(self, reason: str) -> bytes:
         return layout.encode_json({**asdict(replace(self.version, reason=reason)), "key": self.key})
 
-    def purged_files(self, concerns: Concerns) -> dict[str, bytes]:
+    def purged_files(self, redaction: Redaction) -> dict[str, bytes]:
         """Return the files of the version with all past ones purged, the receipt, and the mark of the work left."""
-        files, num_removed = self.files(), 0
+        files, removed = self.files(), set[object]()
         own = layout.segment_path(self.version.number)
         for path in sorted({*self.book.segments(), own}):
             purged = []
             for number, state in self.book.segment(path) if path in self.book.tree.files else ():
-                left, num = layout.purge_state(state, concerns)
-                num_removed += num
+                left, gone = redaction.past_state(state)
+                removed |= gone
                 purged.append((number, left))
             files[path] = layout.encode_versions(
                 [*purged, *([(self.version.number, self.state)] if path == own else [])]
             )
         log = b""
         for line in self.book.log():
-            reason = layout.PURGED if concerns(line.version.reason) else line.version.reason
+            reason = redaction.reason(line.version.reason)
+            if reason != line.version.reason:
+                removed.add(line.version)
             log += layout.encode_json({**asdict(replace(line.version, reason=reason)), "key": line.key})
-        own_reason = layout.PURGED if concerns(self.version.reason) else self.version.reason
-        receipt = Receipt("purged", self.change.kind, num_removed, time=self.time)
+        receipt = purge_receipt(self.change, len(removed), self.time)
         receipts = files.get(layout.RECEIPTS_FILE, self.book.content(layout.RECEIPTS_FILE))
         return {
             **files,
-            layout.LOG_FILE: log + self._log_line(own_reason),
+            layout.LOG_FILE: log + self._log_line(redaction.reason(self.version.reason)),
             layout.RECEIPTS_FILE: receipts + layout.encode_json(asdict(receipt)),
             layout.PENDING_FILE: layout.encode_json({"version": self.version.number, "key": self.key}),
         }

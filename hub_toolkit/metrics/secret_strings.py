@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from hub_toolkit.data.schema import Sample
@@ -46,8 +47,9 @@ def secret_patterns(sample: Sample) -> Patterns:
 
 
 def repeats_secret(text: str, patterns: Patterns) -> bool:
-    """Whether the text holds one of the strings, in any case and with any punctuation or blanks inside."""
-    return any(pattern.search(text) for pattern in patterns)
+    """Whether the text holds one of the strings, in any case and width, with any punctuation or blanks inside."""
+    plain = unicodedata.normalize("NFKC", text)
+    return any(pattern.search(plain) for pattern in patterns)
 
 
 def _compile(secrets: Iterable[str]) -> Patterns:
@@ -55,7 +57,7 @@ def _compile(secrets: Iterable[str]) -> Patterns:
 
 
 def _pattern(secret: str) -> re.Pattern[str]:
-    letters = [re.escape(character) for character in secret if character.isalnum()]
+    letters = [re.escape(character) for character in unicodedata.normalize("NFKC", secret) if character.isalnum()]
     return re.compile(r"(?<![^\W_])" + r"[\W_]{0,3}".join(letters) + r"(?![^\W_])", re.I)
 
 

@@ -11,13 +11,16 @@ from hub_toolkit.data.fields import FieldError, parse_message
 from hub_toolkit.errors import DataFormatError
 from hub_toolkit.types import Message
 
+_UNSPOKEN = ("developer", "tool", "function")
+"""Roles of an agent's chat that are nobody's word."""
+
 MESSAGE_SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "role": {"enum": ["user", "assistant", "system", "tool"]},
-        "content": {"description": "A text, or a list of parts as chat endpoints take them."},
+        "role": {"enum": ["user", "assistant", "system", *_UNSPOKEN]},
+        "content": {"description": "A text, or a list of parts as chat endpoints take them; none beside tool_calls."},
     },
-    "required": ["role", "content"],
+    "required": ["role"],
 }
 _PLAIN: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 _T = TypeVar("_T")
@@ -113,6 +116,11 @@ def _parse_value(kind: Any, raw: object, name: str) -> Any:
 
 
 def _parse_message(raw: object, name: str) -> Message:
+    """Read a message; tool calls and what tools answer are read as a system's, which no memory listens to."""
+    if isinstance(raw, Mapping) and (
+        raw.get("role") in _UNSPOKEN or (raw.get("content") is None and raw.get("tool_calls"))
+    ):
+        return Message("system", "")
     try:
         return parse_message(raw)
     except FieldError as error:

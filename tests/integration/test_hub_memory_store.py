@@ -15,6 +15,7 @@ from hub_toolkit.errors import ConflictError, StoreError
 from hub_toolkit.hub import memory_files as layout
 from hub_toolkit.memory.document import Bullet, MemoryDocument, Source
 from hub_toolkit.memory.state import Change, Held, MemoryState, Receipt, Rule, Session
+from hub_toolkit.memory.stores.redaction import PURGED
 from tests.hub_server import HubServer
 
 pytest.importorskip("huggingface_hub", reason="extra rehearse: huggingface_hub is not installed")
@@ -158,12 +159,15 @@ def test_another_users_repo_is_not_taken_over(store: HubMemoryStore, api: HfApi)
 
 
 def fill_for_purge(store: HubMemoryStore) -> MemoryState:
-    """Write three versions that know of a knee, in text, span, held span, reason and fault."""
-    knowing = state_of(*WORDS)
+    """Write three versions that know of a knee, in text, span, held span, reason and rule, and by what it led to."""
+    knowing = state_of(*WORDS, "wears a brace")
     held = (Held("h1", "the knee is a secret", Source(5, "knee"), "poison:mail"),)
     store.commit("alice", knowing, Change("update", "model"), expect=0)
-    store.commit("alice", replace(knowing, held=held), Change("edit", "user", "the knee, worded better"), expect=1)
-    document = replace(knowing.document, bullets=(Bullet("m9", "likes swimming", (Source(9, "my knee"),)),))
+    worded = replace(state_of(*WORDS, "has a bandage"), held=held, rules=(Rule("r1", "never the knee"),))
+    store.commit("alice", worded, Change("edit", "user", "the knee, worded better"), expect=1)
+    document = replace(
+        knowing.document, bullets=(Bullet("m9", "likes swimming", (Source(9, "my knee"),), author="user"),)
+    )
     store.commit("alice", replace(knowing, document=document), Change("update", "model"), expect=2)
     return state_of(*WORDS[:4])
 
@@ -174,19 +178,25 @@ def test_a_purge_leaves_the_word_in_no_reachable_blob(store: HubMemoryStore, api
     api.create_tag(repo_id, tag="mine", repo_type="dataset")
     api.create_branch(repo_id, branch="aside", repo_type="dataset")
     assert any(b"knee" in blob for blob in all_blobs(api, repo_id).values())
-    made = store.purge("alice", after, Change("forget", "user"), concerns=lambda text: "knee" in text, expect=3)
-    assert made.number == 4
+    store.commit("alice", state_of(*WORDS, "has a bandage"), Change("undo", "user"), expect=3)
+    change = Change("forget", "user", receipts=(Receipt("forgotten", "asked", digest="ab"),))
+    made = store.purge("alice", after, change, concerns=lambda text: "knee" in text, expect=4)
+    assert made.number == 5
     blobs = all_blobs(api, repo_id)
-    assert len(blobs) > 5 and not [place for place, blob in blobs.items() if b"knee" in blob]
-    assert store.load("alice") == (4, after)
+    words = (b"knee", b"brace", b"bandage")
+    assert len(blobs) > 5 and not [place for place, blob in blobs.items() if any(word in blob for word in words)]
+    assert store.load("alice") == (5, after)
     texts = [[b.text for b in store.state_at("alice", n).document.bullets] for n in (1, 2, 3)]
     assert texts == [list(WORDS[:4]), list(WORDS[:4]), ["likes swimming"]]
     assert store.state_at("alice", 3).document.bullets[0].sources == ()
-    assert [v.reason for v in store.versions("alice")] == ["", layout.PURGED, "", ""]
-    [receipt] = store.receipts("alice")
-    assert (receipt.kind, receipt.count) == ("purged", 4) and receipt.time
-    store.commit("alice", state_of("tea"), Change("edit", "user"), expect=4)
-    assert store.load("alice")[0] == 5
+    assert [v.reason for v in store.versions("alice")] == ["", PURGED, "", "", ""]
+    _, receipt = store.receipts("alice")
+    # The knee's bullet, the brace under two wordings, a bullet's span, what was held, a rule, and a reason.
+    assert (receipt.kind, receipt.digest, receipt.count) == ("purged", "ab", 7) and receipt.time
+    forgetful = replace(state_of("tea"), document=replace(state_of("tea").document, forgotten=(("tomb",),)))
+    store.commit("alice", forgetful, Change("edit", "user"), expect=5)
+    store.commit("alice", state_of("tea"), Change("undo", "user"), expect=6)
+    assert store.load("alice") == (7, forgetful)  # an undo lifts no tombstone
 
 
 def test_a_purge_that_was_cut_short_is_finished_by_the_next_reader(
@@ -218,6 +228,8 @@ def test_an_answer_that_is_lost_makes_no_second_version(store: HubMemoryStore, h
         (layout.STATE_FILE, b'{"format_version":9}', "format 9"),
         (layout.STATE_FILE, b"[" * 100_000, "not a JSON object"),
         (layout.LOG_FILE, b"", "do not lead to 1"),
+        (layout.LOG_FILE, b'{"number":1,"kind":"edit"}', "field of a line"),
+        (layout.LOG_FILE, b'{"number":"1","kind":"edit","author":"user","reason":"","time":""}', "field of a line"),
     ],
 )
 def test_a_broken_file_is_named(store: HubMemoryStore, api: HfApi, path: str, data: bytes, says: str) -> None:
@@ -227,6 +239,17 @@ def test_a_broken_file_is_named(store: HubMemoryStore, api: HfApi, path: str, da
         store.load("alice")
     with pytest.raises(StoreError, match=says):
         store.commit("alice", state_of("coffee"), Change("edit", "user"), expect=1)
+
+
+def test_a_broken_file_of_the_past_is_named_when_it_is_read(store: HubMemoryStore, api: HfApi) -> None:
+    store.commit("alice", state_of("tea"), Change("edit", "user"), expect=0)
+    for path in (layout.RECEIPTS_FILE, layout.SESSIONS_FILE, layout.segment_path(1)):
+        data = b"" if path.startswith(layout.VERSIONS_FOLDER) else b"{}"
+        api.upload_file(path_or_fileobj=data, path_in_repo=path, repo_id=store.ref.repo_id, repo_type="dataset")
+    for call in (store.receipts, store.sessions, lambda user: store.state_at(user, 1)):
+        with pytest.raises(StoreError, match="take the file back"):
+            call("alice")
+    assert store.load("alice") == (1, state_of("tea"))
 
 
 def test_delete_user_removes_the_repo(store: HubMemoryStore, api: HfApi) -> None:

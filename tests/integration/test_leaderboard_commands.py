@@ -297,4 +297,4 @@ def test_what_is_wrong_is_said(tmp_path: Path, run: Path) -> None:
     (tmp_path / "samples.jsonl").write_text(f"{json.dumps(line)}\n{rest}", "utf-8")
     assert "other options" in call("leaderboard", "submit", str(tmp_path), *SAID, code=1)
     (tmp_path / "samples.jsonl").write_text(rest, "utf-8")
-    assert "not answer all" in call("leaderboard", "submit", str(tmp_path), *SAID, code=1)
+    assert "holds 123 rows of the 124" in call("leaderboard", "submit", str(tmp_path), *SAID, code=1)

@@ -18,8 +18,10 @@ def is_chatgpt(raw: dict[str, Any]) -> bool:
 def parse_chatgpt(raw: dict[str, Any]) -> Conversation:
     """Read the branch that was last shown: what was edited away or answered anew is not in it.
 
-    Raises: ConversationError: the tree does not hold together.
+    Raises: ConversationError: the tree does not hold together, or the user has set that it is not to be remembered.
     """
+    if raw.get("is_do_not_remember") is True:
+        raise ConversationError("its owner has marked it as not to be remembered")
     mapping = raw["mapping"]
     conversation = Conversation(
         source="chatgpt",

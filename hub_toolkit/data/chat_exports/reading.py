@@ -85,7 +85,8 @@ def _read_entries(export: Export, place: str, spool: _Spool, limits: ExportLimit
             what = f": {reader.skipped[0].reason}" if reader.skipped else ""
             raise DataFormatError(f"no chats in it{what}; {_FORMS}", file=place)
     if not num_read:
-        raise DataFormatError(f"no chats in the archive: {export.contents}; {_FORMS}", file=place)
+        refused = "".join(f"; {one.place.removeprefix(place + ': ')}: {one.reason}" for one in export.skipped[:1])
+        raise DataFormatError(f"no chats in the archive: {export.contents}{refused}; {_FORMS}", file=place)
 
 
 class _EntryReader:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from hub_toolkit.data.terms import content_stems, words
 from hub_toolkit.data.tokens import TokenCounter
+from hub_toolkit.memory.builders.extractive import name_others
 from hub_toolkit.memory.document import MAX_SOURCES, Bullet, MemoryDocument, Source
 from hub_toolkit.memory.forget.forgetting import is_forgotten
 from hub_toolkit.memory.guard import Guard
@@ -155,8 +156,10 @@ def _says_same(a: _View, b: _View) -> bool:
         return False
     if a.line == b.line:
         return True
+    if a.turns != b.turns or name_others(a.stems, b.stems):
+        return False
     shared = len(a.stems & b.stems)
-    return a.turns == b.turns and shared >= MIN_SHARED and shared >= SAME_SHARE * min(len(a.stems), len(b.stems))
+    return shared >= MIN_SHARED and shared >= SAME_SHARE * min(len(a.stems), len(b.stems))
 
 
 def join(kept: Bullet, dropped: Bullet) -> Bullet:

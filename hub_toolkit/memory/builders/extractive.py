@@ -35,6 +35,9 @@ FACT_SCORE = 1.0
 
 MERGE_SIMILARITY = 0.25
 FULL_MERGE_SIMILARITY = 0.5
+SHORT_STEMS = 5
+"""A statement of so few words names one thing: with another word in it, it names another."""
+
 UNSEEN_RARITY = 4.0
 """The weight of a word that no bullet holds yet, about that of one in fifty bullets."""
 
@@ -242,7 +245,11 @@ def _merge(bullets: list[Bullet], stems: list[frozenset[str]], candidate: _Candi
         for bullet, known in zip(bullets, stems, strict=True)
     ]
     best = max(range(len(stems)), key=similarities.__getitem__, default=None)
-    if best is None or similarities[best] < _needed_similarity(bullets[best]):
+    if (
+        best is None
+        or similarities[best] < _needed_similarity(bullets[best])
+        or name_others(stems[best], candidate.stems)
+    ):
         bullets.append(Bullet("", candidate.span, (source,), candidate.score))
         stems.append(candidate.stems)
         return
@@ -255,6 +262,11 @@ def _merge(bullets: list[Bullet], stems: list[frozenset[str]], candidate: _Candi
     sources = sources[:MAX_SOURCES]
     bullets[best] = replace(bullet, text=sources[0].span, sources=sources, weight=bullet.weight + 0.5 * candidate.score)
     stems[best] = _stems_of(bullets[best])
+
+
+def name_others(a: frozenset[str], b: frozenset[str]) -> bool:
+    """Whether two short statements name two things in the same words: an allergy to nuts, and one to penicillin."""
+    return max(len(a), len(b)) <= SHORT_STEMS and bool(a - b) and bool(b - a)
 
 
 def _says(known: frozenset[str], new: frozenset[str]) -> bool:

@@ -54,13 +54,15 @@ def load_evidence(path: Path) -> list[frozenset[int]]:
             continue
         try:
             question = json.loads(line)
-            evidence = frozenset(int(index) for index in question["evidence_messages"])
+            evidence = question["evidence_messages"]
+            if not isinstance(evidence, list) or any(type(index) is not int for index in evidence):
+                raise TypeError
             is_own = question.get("who", "self") == "self" and question.get("pref_type") != "ask_to_forget"
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             message = 'not a question with "evidence_messages", a list of message indices'
             raise DataFormatError(message, file=str(path), row=row) from None
         if is_own:
-            found.append(evidence)
+            found.append(frozenset(evidence))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 
 from hub_toolkit.data.fields import FieldError
 from hub_toolkit.errors import BoundaryError
-from hub_toolkit.memory.document import Author, Bullet, MemoryDocument, Origin, Owner, Source
+from hub_toolkit.memory.document import KINDS, Author, Bullet, MemoryDocument, Origin, Owner, Source
 from hub_toolkit.memory.rules.compile import compile_rule
 from hub_toolkit.memory.rules.patterns import check_pattern
 from hub_toolkit.memory.state import ChangeKind, Held, MemoryState, Rule, Session, Strictness, Version
@@ -16,6 +16,8 @@ from hub_toolkit.memory.state import ChangeKind, Held, MemoryState, Rule, Sessio
 MAX_TEXT_CHARS = 2**20
 MAX_LIST_ITEMS = 200_000
 MAX_INTEGER = 2**53
+MIN_CAP_TOKENS = 16
+"""Under a smaller cap nothing could stay."""
 
 _T = TypeVar("_T")
 
@@ -57,18 +59,22 @@ def _read_document(raw: Any) -> MemoryDocument:
     )
     if len({bullet.id for bullet in document.bullets}) != len(document.bullets):
         raise FieldError("two bullets have one id", column="document.bullets")
+    if document.cap_tokens < MIN_CAP_TOKENS:
+        raise FieldError(f"expected {MIN_CAP_TOKENS} tokens or more", column="document.cap_tokens")
     return document
 
 
 def _read_bullet(raw: Any, place: str) -> Bullet:
     fields = _Fields(raw, place)
+    if not fields.text("text").strip():
+        raise FieldError("a bullet without text", column=f"{place}.text")
     return Bullet(
         id=fields.text("id"),
         text=fields.text("text"),
         sources=fields.items("sources", _read_source),
         weight=fields.number("weight"),
         owner=fields.choice("owner", get_args(Owner)),
-        kind=fields.text("kind"),
+        kind=fields.choice("kind", KINDS),
         origin=fields.choice("origin", get_args(Origin)),
         confidence=fields.number("confidence"),
         is_pinned=fields.flag("is_pinned"),

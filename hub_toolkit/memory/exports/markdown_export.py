@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from hub_toolkit.errors import BoundaryError, DataFormatError
-from hub_toolkit.memory.document import Bullet, MemoryDocument, Source
+from hub_toolkit.memory.document import DEFAULT_CAP_TOKENS, KINDS, Bullet, MemoryDocument, Source
+from hub_toolkit.memory.exports.export_fields import MIN_CAP_TOKENS
 from hub_toolkit.memory.rules.compile import compile_rule
 from hub_toolkit.memory.state import Held, MemoryState, Rule, Version
 
@@ -75,9 +76,12 @@ def parse_markdown(text: str, *, file: str = "export") -> MemoryState:
             section = unescape_markdown(line[3:].strip())
         elif line.startswith("- ") and section == _RULES:
             rules.append(_parse_rule(line, file, row))
-        elif line.startswith("- ") and section not in ("", _HELD, _LOG):
+        elif line.startswith("- ") and line[2:].strip() and section not in ("", _HELD, _LOG):
             bullets.append(_parse_bullet(line, section, notes))
-    document = MemoryDocument(read_messages=int(head[2]), cap_tokens=int(head[3]))
+    if (cap_tokens := int(head[3])) < MIN_CAP_TOKENS:
+        message = f"a memory of {cap_tokens} tokens holds nothing; write cap={DEFAULT_CAP_TOKENS}"
+        raise DataFormatError(message, file=file, row=1)
+    document = MemoryDocument(read_messages=int(head[2]), cap_tokens=cap_tokens)
     numbers = [int(bullet.id[1:]) for bullet in bullets if bullet.id]
     document = replace(document, bullets=tuple(bullets), next_id=max(numbers, default=0) + 1)
     return MemoryState(document, tuple(rules), next_rule=len(rules) + 1)
@@ -137,6 +141,7 @@ def _version_line(version: Version) -> str:
 
 
 def _parse_bullet(line: str, kind: str, notes: dict[str, Source]) -> Bullet:
+    kind = kind if kind in KINDS else "fact"
     text, tick, rest = line[2:].rpartition(" `")
     bullet_id, end, rest = rest.partition("`")
     is_ours = bool(tick and end) and bullet_id[:1] == "m" and bullet_id[1:].isdecimal() and len(bullet_id) < 14
@@ -145,6 +150,7 @@ def _parse_bullet(line: str, kind: str, notes: dict[str, Source]) -> Bullet:
     marks = {mark.strip() for mark in _NOTE_MARK.sub("", rest).split("·")}
     sources = tuple(notes[name] for name in _NOTE_MARK.findall(rest) if name in notes)
     indices = [source.index for source in sources]
+    is_own = "written by the owner" in marks
     return Bullet(
         bullet_id,
         unescape_markdown(text),
@@ -153,7 +159,8 @@ def _parse_bullet(line: str, kind: str, notes: dict[str, Source]) -> Bullet:
         kind=kind,
         origin="repeated" if "repeated" in marks else "inferred" if "inferred" in marks else "said",
         is_pinned="pinned" in marks,
-        author="user" if "written by the owner" in marks else "model",
+        author="user" if is_own else "model",
+        confidence=1.0 if is_own else 0.5,
         first_seen=min(indices, default=None),
         last_seen=max(indices, default=None),
     )

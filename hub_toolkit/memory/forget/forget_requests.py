@@ -13,6 +13,7 @@ MAX_REQUEST_CHARS = 20_000
 """A longer message is a document; a request stands at one of its ends."""
 _END_CHARS = 2_000
 MAX_CLAUSE_CHARS = 1_000
+MAX_PERIOD_CHARS = 200
 
 _START = r"(?:^|[.!?:;,(—–\n…#/`|>-])[\s\"'“*_]{0,4}"
 _SOFT = (
@@ -173,7 +174,7 @@ _TYPED_SHORT = ((re.compile(r"\b4get", re.I), "forget"), (re.compile(r"\bu\b"), 
 _ABOUT_NOTHING = re.compile(
     r"^\s*(?:it|about it|that|this|about that|about this|what i (?:just )?(?:said|told you|wrote|mentioned|shared)|that (?:last )?(?:part|bit|thing|detail)|"
     r"(?:everything|all of (?:that|this)|any of (?:that|this|it))|the last (?:part|bit|message|thing)|my last message|das|ça|eso|questo|isso|dat)\b"
-    r"[\s,]*(?:please|preference|detail|in (?:your )?memory|in mind|on file|on record|stored|saved|anywhere|any ?more|either|about me|now|ok(?:ay)?|again|for me|from (?:your |the )?memory|to (?:your |the )?memory|just now|earlier|before|here)*"
+    r"[\s,]*(?:please|i (?:just )?(?:said|wrote|mentioned|shared|told you)|preference|detail|in (?:your )?memory|in mind|on file|on record|stored|saved|anywhere|any ?more|either|about me|now|ok(?:ay)?|again|for me|from (?:your |the )?memory|to (?:your |the )?memory|just now|earlier|before|here)*"
     r"[\s,]*(?:$|[.!?;)—–-])",
     re.I,
 )
@@ -198,6 +199,18 @@ _TRAIL = re.compile(
     r"|\s*\bda (?:tua |sua )?memória\b.*$|\s*\buit (?:je|jouw|uw|het) geheugen\b.*$|[\s,]*(?:please|bitte|nicht(?: merken)?|niet|por favor|per favore|s'il te plaît|alsjeblieft)[\s.!]*$",
     re.I,
 )
+_TIME = (
+    r"(?:last|this|the|past|few|couple|of|\d{1,4}(?:st|nd|rd|th)?|week|weekend|month|year|day|hour|morning|evening|afternoon|night|summer|winter|spring|autumn|fall|"
+    r"monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march|april|may|june|july|august|september|october|november|december|"
+    r"yesterday|today|earlier|recently|ago|two|three|four|and|to|until|now|or)s?"
+)
+_PERIOD = re.compile(
+    r"\W*(?:[^.!?\n]{0,60}?\b)?(?:everything|anything|all|whatever|what|the (?:last |first )?things?)(?: that)?(?: about me)?"
+    r"(?: (?:i|we|you)(?:'ve| have|'d| had)? (?:ever |just )?(?:said|told|wrote|mentioned|shared|know|stored|saved|learnt|learned|discussed|talked)(?: to)?(?: you| me)?(?: about me)?)?"
+    rf"(?: (?:from|before|after|since|in|during|until|between|on|for))?(?:[ ,./-]{{1,2}}{_TIME}){{1,6}}(?: please)?\W*",
+    re.I,
+)
+"""What was said in a time, whatever it is about: that is for a rule ("nothing from 2023"), not for words to be known again."""
 _SENTENCE = re.compile(r"[.!?…\n]+(?:\s+|$)")
 _CODE = re.compile(r"```.*?(?:```|\Z)", re.S)
 _QUOTE_LINE = re.compile(r"^[ \t]{0,8}>[^\n]*$", re.M)
@@ -226,8 +239,15 @@ class ForgetRequest:
     before: str = ""
 
 
+def names_period(text: str) -> bool:
+    """Whether a request is about a time, not a matter: "forget everything from 2023"."""
+    return len(text) <= MAX_PERIOD_CHARS and _PERIOD.fullmatch(text.replace("’", "'")) is not None
+
+
 def find_request(text: str) -> ForgetRequest | None:
     """Return the user's own request to forget something, None where the text makes none."""
+    if names_period(text):
+        return None
     return _find_request(text if len(text) <= MAX_REQUEST_CHARS else text[:_END_CHARS] + "\n" + text[-_END_CHARS:])
 
 
@@ -243,6 +263,8 @@ def _find_request(text: str) -> ForgetRequest | None:
             continue
         end = found.end("what") if found["verb"] else found.end()
         request = _read_request(what, before=own[: found.start()], after=own[end:])
+        if request.clause and not request.wish:  # "everything about me" names nothing, and points at nothing either
+            return _find_pointing(own)
         return request if request.wish else _find_pointing(own) or request
     if (pointing := _find_pointing(own)) is not None:
         return pointing
@@ -303,6 +325,8 @@ def strip_frame(clause: str) -> str:
 
 def parse_typed(text: str) -> Wish:
     """Return what a text typed as a request names: "forget that I like jazz", "my knee", a bullet's words."""
+    if names_period(text):
+        return Wish()
     found = find_request(text)
     if found is not None and found.wish:
         return found.wish

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hub_toolkit.data.history import Chunk
 from hub_toolkit.memory.document import Bullet, MemoryDocument, Source
 from hub_toolkit.memory.forget.bare_requests import request_at
-from hub_toolkit.memory.forget.forget_requests import ForgetRequest, find_request, parse_typed
+from hub_toolkit.memory.forget.blocks import POINTS_BACK, Block, block_before, matter_of, messages_of, taken_back
+from hub_toolkit.memory.forget.forget_requests import find_request, parse_typed
 from hub_toolkit.memory.forget.synonyms import expand, fold_stem
 from hub_toolkit.memory.forget.tombstones import (
     Forgotten,
@@ -23,19 +24,15 @@ from hub_toolkit.memory.forget.tombstones import (
     names_something,
     seal,
 )
-from hub_toolkit.memory.forget.wishes import Wish, is_broad, is_content, parse_wish, split_pieces, text_terms
+from hub_toolkit.memory.forget.wishes import Wish, is_broad, is_content, parse_wish, split_pieces
 from hub_toolkit.memory.guard import Finding, Screened
-from hub_toolkit.memory.poison.provenance import own_statements, split_sentences
+from hub_toolkit.memory.poison.provenance import split_sentences
 from hub_toolkit.memory.rules.cutting import replace_text
 from hub_toolkit.types import Message
 
-_FOLLOW_UP = re.compile(
-    r"^(?:yeah|yes|yep|ok|okay|good|great|nice|thanks|thank you|perfect|this is|that's|that works|make it|narrow|rank|now|and|also|"
-    r"can you (?:make|give|narrow)|could you (?:make|give)|what about|how about|lovely|fine|done)\b",
-    re.I,
-)
-_POINTS_BACK = re.compile(r"^(?:it|they|that|this|he|she|there|those|these|them|his|her|its)\b", re.I)
-_NAME = r"[A-Z][\w'-]{1,30}(?: [A-Z][\w'-]{1,30}){0,2}"
+_CAPITAL = "".join(chr(c) for c in (*range(0x41, 0x590), *range(0x1E00, 0x1F00)) if chr(c).isupper())
+_CASELESS = "\u0590-\u08ff\u0900-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_NAME = rf"(?:[{_CAPITAL}][\w'-]{{1,30}}(?: [{_CAPITAL}][\w'-]{{1,30}}){{0,2}}|[{_CASELESS}]{{2,20}})"
 _NAMED = re.compile(
     rf"\b(?:called|named|name is|names are|heißt|heißen|namens|genannt|s'appelle|nommée?|appelée?|se llama|llamad[oa]|si chiama|chiamat[oa]|chama-se|chamad[oa]|heet|genaamd|nicknamed|aka|nickname is|nickname:|surname is|calls? me|called me|known as|goes? by|spitzname ist|surnom est|apodo es|soprannome è) (?:the )?({_NAME})(?:(?:,| and| und| et| y| e| en) ({_NAME}))?"
     rf"|\b[Mm]y (?:\w{{1,20}} )?[a-z]{{2,20}},? ({_NAME})\b"
@@ -71,17 +68,6 @@ _SLOTS = tuple(
     )
 )
 """What answers a wish that only asks: "where I live" names no town, the memory that goes does."""
-FOLLOW_UP_WORDS = 40
-NEAR_MESSAGES = 8
-"""How far back one word of the request is enough; further away it takes two."""
-UNSEEN_QUESTION = 2
-"""How far before a request stands the message that it seems to mean, where that was read in an earlier chunk."""
-PLAIN_WORDS = 8
-"""So short a statement says all that it is about: one without a word of the matter is not on it."""
-UNSEEN_REACH = 4
-"""How many messages before a block's question are taken when the block began in an earlier chunk."""
-TAKEN_BACK_WORDS = 40
-"""Of a longer message that is taken back only the sentences are known again, not what it was about."""
 REWORDED_WORDS = 26
 NAME_WORDS = 6
 """A word of a learnt name with more words for the same is a thing of everyday life, not a name."""
@@ -89,24 +75,6 @@ CLICKED_WORDS = 14
 """A longer bullet says more than one thing: it is known again by its words together, not by one of them."""
 
 Concerns = Callable[[str], bool]
-
-
-@dataclass(frozen=True)
-class _Matter:
-    """What one request is about: its wish, and the terms that show that a message is about the same."""
-
-    wish: Wish
-    terms: frozenset[str]
-
-    def is_in(self, text: str) -> int:
-        """Return how many of the terms stand in a text."""
-        return len(self.terms & set(text_terms(split_pieces(text))))
-
-
-def _matter(wish: Wish) -> _Matter:
-    named = [expand(term) for term in (*wish.strong, *wish.weak)]
-    terms = {term for e in named for term in (*e.same, *e.hints)}
-    return _Matter(wish, frozenset(terms or {t for term in wish.broad for t in expand(term).same}))
 
 
 def forget_at(
@@ -123,103 +91,29 @@ def forget_at(
             index = chunk.indices[place]
             return _cut_out(bullets, lambda source: source.index == index, lambda _: False), forgotten
         return None
-    matter = _matter(request.wish or _taken_back(request, chunk, place))
+    matter = matter_of(request.wish or taken_back(request, chunk, place))
     salt = make_salt((m.text for m in chunk.messages), forgotten=forgotten)
     named = seal(matter.wish, salt=salt)
-    first, last = _first_of_block(bullets, named, chunk, place, request, matter), chunk.indices[place]
+    block, last = block_before(bullets, named, chunk, place, request, matter), chunk.indices[place]
     wish = _with_names(matter.wish, bullets, named)
     named = seal(wish, salt=salt)
-    is_gone = _source_test(named, first, last, is_guess=first == last - UNSEEN_QUESTION)
+    is_gone = _source_test(named, block, last)
     kept = _cut_out(bullets, is_gone, lambda bullet: concerns(bullet.text, named))
     remains = Remains(
         tuple(_removed_texts(bullets, kept, is_gone)),
-        tuple(_messages_between(chunk, first, place)),
+        tuple(messages_of(block, chunk, place)),
     )
     sealed = seal(wish, salt=salt, remains=remains)
     return kept, add_tombstone(forgotten, sealed) if names_something(sealed) else forgotten
 
 
-def _taken_back(request: ForgetRequest, chunk: Chunk, place: int) -> Wish:
-    """Return what "forget what I just said" is about: what stands before it, else the message before."""
-    users = [p for p in range(place) if chunk.messages[p].role == "user"]
-    text = request.before if _says_something(request.before) else "".join(chunk.messages[p].text for p in users[-1:])
-    if len(text.split()) > TAKEN_BACK_WORDS:
-        return Wish()
-    wishes = [parse_wish(sentence) for sentence in split_sentences(text)]
-    return Wish(
-        tuple(sorted({t for wish in wishes for t in wish.strong})),
-        words=tuple(w for wish in wishes for w in wish.words),
-    )
-
-
-def _says_something(text: str) -> bool:
-    return sum(map(is_content, split_pieces(text))) > 1
-
-
-def _first_of_block(
-    bullets: Sequence[Bullet],
-    named: tuple[str, ...],
-    chunk: Chunk,
-    place: int,
-    request: ForgetRequest,
-    matter: _Matter,
-) -> int:
-    """Return the index at which begins what a forget request takes back.
-
-    Published histories put the request right after its target: what revealed it, a question on it, the answer,
-    the request. A short follow-up belongs to the task before it, and so does a message near by that names the matter.
-    Elsewhere a request may come long after its target: where neither question nor answer before it is on the matter,
-    but something in the memory is, only that goes.
-    Source: PersonaMem-v2, history assembly.
-    """
-    here = chunk.indices[place]
-    if not request.wish and _says_something(request.before):
-        return here
-    users = [p for p in range(place) if chunk.messages[p].role == "user"]
-    near = [chunk.indices[p] for p in users if place - p <= NEAR_MESSAGES and matter.is_in(chunk.messages[p].text)]
-    first = _opening_of_block(chunk, place, users, matter)
-    block = [m.text for m, i in zip(chunk.messages[:place], chunk.indices[:place], strict=True) if i >= first]
-    is_on_it = not request.wish or any(matter.is_in(text) for text in block)
-    is_known = any(concerns(b.text, named) or any(concerns(s.span, named) for s in b.sources) for b in bullets)
-    if not users and not is_on_it:
-        # The block stands in an earlier chunk, unseen: its question is right before.
-        return here if is_known else here - UNSEEN_QUESTION
-    return min([first if is_on_it or not is_known else here, *near])
-
-
-def _opening_of_block(chunk: Chunk, place: int, users: list[int], matter: _Matter) -> int:
-    if not users:
-        return chunk.indices[place] - 2 - UNSEEN_REACH
-    *earlier, question = users
-    asked = chunk.messages[question].text
-    names_topic = matter.is_in(asked) >= 2
-    with_question = _matter(Wish(weak=tuple(fold_stem(p) for p in split_pieces(asked) if is_content(p))))
-    for opening in reversed(earlier):
-        text = chunk.messages[opening].text
-        if len(text.split()) < FOLLOW_UP_WORDS and _FOLLOW_UP.search(text):
-            continue
-        is_another_matter = names_topic and not matter.is_in(text) and not with_question.is_in(text)
-        return chunk.indices[question if is_another_matter else opening]
-    return chunk.indices[question] - UNSEEN_REACH
-
-
-def _messages_between(chunk: Chunk, first: int, place: int) -> list[str]:
-    pairs = zip(chunk.messages[: place + 1], chunk.indices[: place + 1], strict=True)
-    return [message.text for message, index in pairs if message.role == "user" and index >= first]
-
-
-def _source_test(named: tuple[str, ...], first: int, last: int, *, is_guess: bool = False) -> Callable[[Source], bool]:
+def _source_test(named: tuple[str, ...], block: Block, last: int) -> Callable[[Source], bool]:
     """Return whether a source stands in the forgotten block or is on its matter."""
 
     def is_gone(source: Source) -> bool:
-        is_inside = first <= source.index <= last and not (is_guess and _is_plain(source.span))
-        return is_inside or concerns(source.span, named)
+        return block.holds(source.index, source.span, last) or concerns(source.span, named)
 
     return is_gone
-
-
-def _is_plain(span: str) -> bool:
-    return len(span.split()) <= PLAIN_WORDS and any(statement.is_plain for statement in own_statements(span))
 
 
 def _cut_out(
@@ -299,7 +193,7 @@ def forget_in(document: MemoryDocument, text: str) -> tuple[MemoryDocument, Conc
     kept = _cut_out(kept, goes_on, lambda _: False)
     gone = _removed_texts(document.bullets, kept, lambda source: is_named(source) or goes_on(source))
     sealed = seal(wish, salt=salt, remains=Remains(tuple(gone)))
-    kept = _cut_out(kept, _source_test(sealed, 0, -1), lambda bullet: concerns(bullet.text, sealed))
+    kept = _cut_out(kept, _source_test(sealed, Block(0), -1), lambda bullet: concerns(bullet.text, sealed))
     after = replace(document, bullets=tuple(kept), forgotten=add_tombstone(document.forgotten, sealed))
     return after, lambda candidate: concerns(candidate, sealed)
 
@@ -307,7 +201,11 @@ def forget_in(document: MemoryDocument, text: str) -> tuple[MemoryDocument, Conc
 def _with_names(wish: Wish, bullets: Iterable[Bullet], named: tuple[str, ...]) -> Wish:
     """Return the wish with the names that the memory gives to the thing: "a dog called Rex"."""
     texts = [text for bullet in bullets for text in _texts(bullet) if concerns(text, named)]
-    patterns = [_NAMED, *(pattern for slot, pattern in _SLOTS if slot & {*wish.strong, *wish.weak, *wish.broad})]
+    # "My cat Rex is ill": of the cat's illness that is no name.
+    patterns = [
+        *([] if wish.is_owned else [_NAMED]),
+        *(pattern for slot, pattern in _SLOTS if slot & {*wish.strong, *wish.weak, *wish.broad}),
+    ]
     names = {
         name
         for text in texts
@@ -319,7 +217,13 @@ def _with_names(wish: Wish, bullets: Iterable[Bullet], named: tuple[str, ...]) -
     terms = {fold_stem(piece) for name in names for piece in split_pieces(name) if is_content(piece)}
     # Of "Halden Bakery" the first word tells; all that has to do with bakeries is another matter.
     fresh = {t for t in terms if not is_broad(t) and len(expand(t).same) <= NAME_WORDS} - set(wish.strong)
-    return replace(wish, strong=(*wish.strong, *sorted(fresh))) if fresh and wish else wish
+    if not (fresh and wish):
+        return wish
+    if not wish.strong and not wish.weak:
+        # Beside a name common words count only with a telling one: without it they were enough.
+        *rest, last = wish.broad
+        wish = replace(wish, weak=(last,), broad=tuple(rest)) if rest else replace(wish, strong=(last,), broad=())
+    return replace(wish, strong=(*wish.strong, *sorted(fresh)))
 
 
 def _clicked_wish(clicked: Sequence[Bullet]) -> Wish:
@@ -336,7 +240,7 @@ def _goes_on(bullets: Iterable[Bullet], is_gone: Callable[[Source], bool]) -> Ca
 
     def goes_on(source: Source) -> bool:
         shared = terms.get(source.index)
-        return shared is not None and bool(_POINTS_BACK.match(source.span) or shared & set(content_terms(source.span)))
+        return shared is not None and bool(POINTS_BACK.match(source.span) or shared & set(content_terms(source.span)))
 
     return goes_on
 

@@ -207,3 +207,15 @@ def foreign_terms(folded: Sequence[str], languages: Sequence[str], words: Collec
                 found += (stem_in(language, part) for part in split_compound(word, words))
                 found += _ends_of(word)
     return found
+
+
+def tail_terms(folded: Iterable[str], languages: Sequence[str]) -> list[str]:
+    """Return the terms of what ends the compounds of a text: a "Spanischlehrer" is a "Lehrer" too."""
+    return [
+        stem_in(language, tail)
+        for language in languages
+        if language in ("de", "nl")
+        for word in folded
+        for tail in _TAILS
+        if word.endswith(tail) and word != tail
+    ]

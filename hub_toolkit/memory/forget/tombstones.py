@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 
-from hub_toolkit.data.terms import content_stems
+from hub_toolkit.memory.forget.stem_hashes import concerns_stems
 from hub_toolkit.memory.forget.synonyms import expand, fold, fold_stem, load_lexicon
 from hub_toolkit.memory.forget.wishes import (
     Wish,
@@ -97,7 +97,8 @@ def make_tombstone(text: str, *, salt: str | None = None) -> tuple[str, ...]:
 def make_salt(texts: Iterable[str], *, forgotten: Forgotten = ()) -> str:
     """Return the salt of a document's tombstones, else one that only who holds these texts can find."""
     known = next((group[0].removeprefix(_HEADER) for group in forgotten if _is_sealed(group)), None)
-    return known or hashlib.sha256("\n".join(["personamem-salt", *texts]).encode()).hexdigest()[:16]
+    salted = "\n".join(["personamem-salt", *texts]).encode("utf-8", "surrogatepass")
+    return known or hashlib.sha256(salted).hexdigest()[:16]
 
 
 def is_forgotten(text: str, forgotten: Forgotten) -> bool:
@@ -133,7 +134,7 @@ def _join(group: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
 def concerns(text: str, group: Sequence[str]) -> bool:
     """Whether a text is about what one tombstone stands for."""
     if not _is_sealed(group):
-        return _concerns_plain(text, group)
+        return concerns_stems(text, group)
     tombstone = _read(tuple(group))
     view = _view_cached(text, tombstone.salt) if len(text) <= _CACHED_CHARS else _make_view(text, tombstone.salt)
     return _is_named(view, tombstone) or _is_repeated(view, tombstone)
@@ -142,8 +143,9 @@ def concerns(text: str, group: Sequence[str]) -> bool:
 def _is_named(view: _View, tombstone: _Tombstone) -> bool:
     if view.terms & tombstone.strong or view.typos & tombstone.typos:
         return True
-    weak = sum(bool(view.terms & concept) for concept in tombstone.weak)
-    broad = sum(bool(view.terms & concept) for concept in tombstone.broad)
+    known = view.terms | view.typos
+    weak = sum(bool(known & concept) for concept in tombstone.weak)
+    broad = sum(bool(known & concept) for concept in tombstone.broad)
     if tombstone.strong:
         return weak > 0 and weak + 0.5 * broad >= _ENOUGH_UNNAMED
     if not tombstone.weak:
@@ -165,25 +167,32 @@ def seal(wish: Wish, *, salt: str, remains: Remains | None = None) -> tuple[str,
     """Return the tombstone of a wish and of what was removed for it."""
     remains = remains or Remains()
     named = [expand(term) for term in wish.strong]
-    strong = {term for expansion in named for term in expansion.same}
+    strong = {term for expansion in named for term in expansion.same} | set(wish.alone)
     hints = {term for expansion in named for term in expansion.hints} - strong
     fields: list[tuple[str, Iterable[str]]] = [("s", (_hash(salt, "t", t) for t in strong))]
     # Without a name the thing is known by words that come together: each brings its synonyms.
-    fields += [("w", (_hash(salt, "t", t) for t in expand(term).same)) for term in wish.weak]
+    fields += [("w", _known_forms(term, wish, salt)) for term in wish.weak]
     # What only hints at it counts once, and for itself: words for a hint are no hint.
     fields += [("w", (_hash(salt, "t", hint),)) for hint in sorted(hints - {*wish.weak, *wish.broad})]
-    fields += [("b", (_hash(salt, "t", t) for t in expand(term).same)) for term in wish.broad]
+    fields += [("b", _known_forms(term, wish, salt)) for term in wish.broad]
     fields += [
-        (
-            "y",
-            (h for word in wish.words if _TYPO_CHARS <= len(word) <= _MAX_TYPO_CHARS for h in _typo_hashes(word, salt)),
-        ),
+        ("y", (h for word in wish.words for h in _misspelt(word, salt))),
         ("a", (_hash(salt, "t", t) for text in remains.texts for t in content_terms(text) if not is_broad(t))),
         ("g", _shingles([*remains.texts, *remains.messages], salt)[:_MAX_SHINGLES]),
         ("m", [_hash_whole(t, salt) for t in (*remains.messages[:_MAX_MESSAGES], *remains.texts)]),
     ]
     written = (f"{kind} {' '.join(sorted(set(hashes)))}" for kind, hashes in fields)
     return (f"{_HEADER}{salt}", *dict.fromkeys(line for line in written if len(line) > 2))
+
+
+def _known_forms(term: str, wish: Wish, salt: str) -> list[str]:
+    """Return the hashes of a term that needs company: its synonyms, and its word misspelt."""
+    words = [word for spelt, word in wish.spelt if spelt == term]
+    return [_hash(salt, "t", t) for t in expand(term).same] + [h for word in words for h in _misspelt(word, salt)]
+
+
+def _misspelt(word: str, salt: str) -> tuple[str, ...]:
+    return _typo_hashes(word, salt) if _TYPO_CHARS <= len(word) <= _MAX_TYPO_CHARS else ()
 
 
 def names_something(group: Sequence[str]) -> bool:
@@ -253,7 +262,7 @@ class _Index:
         return any(_whole_cached(text, salt) in messages for salt, messages in self._messages.items())
 
     def _holds(self, text: str) -> bool:
-        if any(_concerns_plain(text, group) for group in self._plain):
+        if any(concerns_stems(text, group) for group in self._plain):
             return True
         pieces = split_pieces(text)
         for salt, (tombstones, places) in self._by_salt.items():
@@ -381,19 +390,3 @@ def _hash_pieces(pieces: Sequence[str], salt: str) -> str:
     # Not through `_hash`: it would keep the text.
     plain = " ".join(pieces).casefold()
     return hashlib.sha256(f"personamem:{salt}:m:{plain}".encode()).hexdigest()[:_HASH_CHARS]
-
-
-@lru_cache(maxsize=65536)
-def _hash_stem(stem: str) -> str:
-    return hashlib.sha256(f"personamem:{stem}".encode()).hexdigest()[:16]
-
-
-def hash_stems(stems: Iterable[str]) -> tuple[str, ...]:
-    """Return stems as format version 1 kept them: they can be recognised but not read."""
-    return tuple(sorted({_hash_stem(stem) for stem in stems}))
-
-
-def _concerns_plain(text: str, hashes: Sequence[str]) -> bool:
-    """Two of the words, or the only one."""
-    shared = len({_hash_stem(stem) for stem in content_stems(text)}.intersection(hashes))
-    return shared >= min(2, len(hashes)) and shared > 0

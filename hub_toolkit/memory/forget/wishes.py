@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
 from hub_toolkit.data.terms import content_stems
+from hub_toolkit.memory.forget.compounds import find_compound, find_owned, is_head
 from hub_toolkit.memory.forget.inflections import (
     LANGUAGES,
     acronyms_of,
@@ -19,6 +20,7 @@ from hub_toolkit.memory.forget.inflections import (
     root_of,
     split_compound,
     stem_in,
+    tail_terms,
 )
 from hub_toolkit.memory.forget.synonyms import fold, fold_stem, load_lexicon
 
@@ -50,13 +52,17 @@ class Wish:
     """The stemmed terms of a request.
 
     `strong` name the thing: one of them is enough to know it again. `weak` and `broad` need company.
-    `words` are the strong ones as written, to know them misspelt.
+    `words` are the strong ones as written, to know them misspelt. `alone` are strong in that very word: no synonyms.
+    `spelt`: a weak or broad term and its word as written, to know it misspelt. `is_owned`: of somebody or something that is another matter ("my cat's illness").
     """
 
     strong: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
     broad: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+    spelt: tuple[tuple[str, str], ...] = ()
+    is_owned: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.strong or self.weak or self.broad)
@@ -115,7 +121,10 @@ def further_terms(pieces: Sequence[str], stems: Sequence[str]) -> list[str]:
     pairs += acronyms_of(pieces)
     folded = [fold(piece) for piece in pieces]
     languages = languages_of(folded)
-    return pairs + foreign_terms(sorted(set(folded)), languages, load_lexicon().foreign) if languages else pairs
+    if not languages:
+        return pairs
+    written = sorted(set(folded))
+    return pairs + foreign_terms(written, languages, load_lexicon().foreign) + tail_terms(written, languages)
 
 
 @lru_cache(maxsize=65536)
@@ -153,6 +162,8 @@ def is_broad(term: str) -> bool:
 def parse_wish(clause: str, *, tail: str = "") -> Wish:
     """Return the terms of what is to be forgotten: `clause` names it, `tail` goes on about it."""
     clause = _join_hyphens(_uncontrasted(clause[:_MAX_CLAUSE_CHARS]))
+    if compound := _parse_compound(clause):
+        return compound
     pieces = [p for p in _split(clause) if is_content(p)]
     pairs = [term for term in with_pairs([fold_stem(p) for p in _split(clause)]) if "_" in term]
     if not pieces and not pairs:
@@ -187,10 +198,34 @@ def parse_wish(clause: str, *, tail: str = "") -> Wish:
     return Wish(tuple(sorted(names | forms)), tuple(weak), tuple(t for t in broad if t not in known), words)
 
 
+def _parse_compound(clause: str) -> Wish | None:
+    """Return the terms of "my chess club friend": of the head and what stands before it one each must come together."""
+    if owned := find_owned(clause):
+        owner, thing = fold_stem(owned[0]), owned[1]
+        of_thing = parse_wish(thing)
+        if of_thing.strong and is_head(thing):
+            return Wish(weak=(fold_stem(thing),), broad=(owner,), is_owned=True)
+        return (
+            replace(of_thing, broad=tuple(dict.fromkeys((*of_thing.broad, owner))), is_owned=True) if of_thing else None
+        )
+    compound = find_compound(clause, is_content)
+    if compound is None:
+        return None
+    named = {fold_stem(name) for name in compound.names}
+    return Wish(
+        strong=tuple(sorted(named)),
+        weak=(fold_stem(compound.head),),
+        broad=tuple(dict.fromkeys(map(fold_stem, compound.others))),
+        words=tuple(map(fold, compound.names)),
+        alone=tuple(dict.fromkeys(map(fold_stem, compound.alone))),
+        spelt=tuple((fold_stem(word), fold(word)) for word in (compound.head, *compound.others)),
+    )
+
+
 def _parse_plain(clause: str) -> Wish:
-    """Return the terms of a request in common words alone: "my name", "where I work"."""
+    """Return the terms of a request in common words alone: "my name", "where I work"; none of "it" or "everything"."""
     kept = _words("filler") | _words("stop")
-    pieces = [p for p in _split(clause) if len(p) > 1 and fold_stem(p) not in kept] or _split(clause)
+    pieces = [p for p in _split(clause) if fold_stem(p) not in kept and (len(p) > 1 or not p.isascii())]
     terms = tuple(dict.fromkeys(fold_stem(p) for p in pieces))
     return Wish(broad=terms) if len(terms) <= _FEW_TERMS else Wish()
 

@@ -49,6 +49,11 @@ class Diff:
     def is_empty(self) -> bool:
         return not (self.added or self.changed or self.removed)
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """How many bullets came, changed and went."""
+        return len(self.added), len(self.changed), len(self.removed)
+
 
 def find_bullet(document: MemoryDocument, bullet_id: str) -> Bullet:
     """Return the bullet with this id.

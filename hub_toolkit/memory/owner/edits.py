@@ -25,7 +25,8 @@ _HEADER = """\
 # [m3 pinned] pins a line: updates leave it as it is, and it goes last when room is short.
 # A line that begins with two spaces goes on with the line above it. Lines that begin with # are not read.
 """
-_MARKED = re.compile(r"\[(?P<id>[^\[\]\s]{1,64})(?P<pinned>[ \t]{1,8}pinned)?\](?:[ \t]|$)")
+_MARKED = re.compile(r"\[[ \t]{0,8}(?P<id>[^\[\]\s]{1,64})(?P<pinned>[ \t]{1,8}pinned)?[ \t]{0,8}\]", re.I)
+_SPOILT = re.compile(r"\[[ \t]{0,8}(?P<id>[A-Za-z]{1,3}\d{1,12})\b")
 _LIKE_ID = re.compile(r"[A-Za-z]{0,3}\d{1,12}")
 _ITEM = re.compile(r"[-*•][ \t]{1,8}")
 
@@ -182,6 +183,10 @@ def _read_line(raw: str, number: int, known: set[str], file: str) -> _Line:
     if marked and _LIKE_ID.fullmatch(marked["id"]):
         message = f"there is no bullet [{marked['id']}]; a new line stands without an id"
         raise _error(message, file, number)
+    spoilt = _SPOILT.match(raw)
+    if spoilt and spoilt["id"] in known:
+        mark = f"[{spoilt['id']}"
+        raise _error(f"the mark cannot be read; it stands as {mark}] or {mark} pinned]", file, number)
     item = _ITEM.match(raw)
     return _Line(number, None, _plain(raw[item.end() :] if item else raw))
 

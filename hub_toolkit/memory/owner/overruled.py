@@ -13,8 +13,9 @@ from functools import lru_cache
 from hub_toolkit.data.terms import content_stems
 from hub_toolkit.data.tokens import TokenCounter
 from hub_toolkit.memory.document import Bullet, MemoryDocument, Source, number_bullets
+from hub_toolkit.memory.forget.stem_hashes import hash_stems
 from hub_toolkit.memory.forget.synonyms import expand, fold
-from hub_toolkit.memory.forget.tombstones import hash_stems, is_forgotten
+from hub_toolkit.memory.forget.tombstones import is_forgotten
 
 REPEAT_SHARE = 0.6
 """A text of which this share of content words was overruled only repeats it."""
@@ -23,7 +24,7 @@ WHOLE_SHARE = 0.8
 """A text that holds this share of an overruled text repeats it, unless a message supports the words around it."""
 
 UNSUPPORTED_SHARE = 0.34
-"""The same for a text that no message supports: a model's own word against the user's."""
+"""The same for words that no message says anew: a model's own word against the user's."""
 
 MIN_OWN_WORDS = 2
 """So many words besides the overruled ones must a message support, for its matter to be new."""
@@ -87,6 +88,13 @@ def _contains(text: str, overruled: Overruled, share: float) -> bool:
     return any(_shares(text, group)[2] >= share for group in overruled)
 
 
+def _unspoken(text: str, sources: Sequence[Source], overruled: Overruled) -> float:
+    """Return the largest share of an overruled text that a text holds without any source saying it anew."""
+    spoken = {mark for source in sources for mark in hash_text(source.span)}
+    own = set(hash_text(text)) - spoken
+    return max((len(own.intersection(group)) / max(1, len(group)) for group in overruled), default=0.0)
+
+
 def _own_words(text: str, sources: Sequence[Source], overruled: Overruled) -> int:
     """Return how many words of a text, none of them overruled, its sources support."""
     known = {mark for group in overruled for mark in group}
@@ -94,22 +102,28 @@ def _own_words(text: str, sources: Sequence[Source], overruled: Overruled) -> in
     return len((set(hash_text(text)) & spoken) - known)
 
 
-def is_overruled(bullet: Bullet, overruled: Overruled, *, fresh: Sequence[Source]) -> bool:
-    """Whether a bullet that a model wrote brings back what an edit took; `fresh` are its sources since the edit."""
+def is_overruled(bullet: Bullet, overruled: Overruled, *, fresh: Sequence[Source], known: str = "") -> bool:
+    """Whether a bullet that a model wrote brings back what an edit took; `fresh` are its sources since the edit.
+
+    `known` is what it said before: a model that has nothing new to go by may add no overruled word to it.
+    """
     if not overruled:
         return False
     if repeats(bullet.text, overruled):
         return True
     new = [source for source in fresh if not repeats(source.span, overruled)]
     if not new:
-        return _contains(bullet.text, overruled, UNSUPPORTED_SHARE) or _touches(bullet.text, fresh, overruled)
+        return _touches(bullet.text, known, overruled)
+    if _unspoken(bullet.text, new, overruled) >= UNSUPPORTED_SHARE:
+        return True
     is_new = _own_words(bullet.text, new, overruled) >= MIN_OWN_WORDS
     return _contains(bullet.text, overruled, WHOLE_SHARE) and not is_new
 
 
-def _touches(text: str, repeated: Sequence[Source], overruled: Overruled) -> bool:
-    """Whether a text shares a word with an overruled one that its only sources repeat."""
-    return bool(repeated) and any(_shares(text, group)[0] for group in overruled)
+def _touches(text: str, known: str, overruled: Overruled) -> bool:
+    """Whether a text has a word of an overruled one that `known` has not."""
+    added = set(hash_text(text)) - set(hash_text(known) if known else ())
+    return any(added.intersection(group) for group in overruled)
 
 
 def protect(before: MemoryDocument, after: MemoryDocument, counter: TokenCounter) -> MemoryDocument:
@@ -174,7 +188,8 @@ def _admitted(bullet: Bullet, previous: Bullet | None, before: MemoryDocument) -
         return [bullet]
     old = {source for known in before.bullets for source in known.sources}
     fresh = [source for source in bullet.sources if source not in old]
-    if not is_overruled(bullet, before.overruled, fresh=fresh) and (
+    known = previous.text if previous else ""
+    if not is_overruled(bullet, before.overruled, fresh=fresh, known=known) and (
         previous or not _repeats_edit(bullet, before, fresh)
     ):
         return [bullet]
@@ -196,7 +211,9 @@ def _is_shorter(bullet: Bullet, previous: Bullet, overruled: Overruled) -> bool:
 def _repeats_edit(bullet: Bullet, before: MemoryDocument, fresh: Sequence[Source]) -> bool:
     """Whether a new bullet is but a piece or a rewording of what the user wrote or pinned."""
     edits = tuple(hash_text(known.text) for known in before.bullets if known.is_protected)
-    return is_overruled(bullet, edits, fresh=fresh)
+    if fresh:
+        return is_overruled(bullet, edits, fresh=fresh)
+    return repeats(bullet.text, edits) or _contains(bullet.text, edits, UNSUPPORTED_SHARE)
 
 
 __all__ = ["Overruled", "hash_text", "is_overruled", "overrule", "protect", "repeats"]

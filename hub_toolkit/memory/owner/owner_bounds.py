@@ -189,7 +189,10 @@ class Bounds:
 def _forget(state: MemoryState, text: str) -> tuple[MemoryDocument, Callable[[str], bool], tuple[Held, ...]]:
     document, concerns = forget_in(state.document, text)
     if document is state.document:
-        raise BoundaryError("that names nothing to forget; name the matter in a few words, or a bullet's id")
+        raise BoundaryError(
+            "that names nothing to forget; name the matter in a few words, or a bullet's id "
+            "(a rule such as 'nothing from 2023' takes out a time, `delete-user` the whole memory)"
+        )
     held = tuple(h for h in state.held if concerns(h.text) or concerns(h.source.span))
     return document, concerns, held
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,6 +25,8 @@ from hub_toolkit.types import Message
 
 MAX_HELD = 200
 MAX_HELD_CHARS = 2000
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 GuardsFor = Callable[[MemoryState, DateOf | None], Sequence[Guard]]
 
@@ -72,10 +75,11 @@ class Reader:
         return replace(self, _sessions={})
 
     async def read(self, chat: Chat) -> Remembered:
-        """Read what is unread of a chat.
+        """Read what is unread of a chat; half an emoji, which no file and no endpoint takes, becomes `�`.
 
         Raises: ProviderError: the builder's model failed; what was read before stands. ConflictError.
         """
+        chat = replace(chat, messages=tuple(map(_mended, chat.messages)))
         number, first = self.store.load(self.user)
         receipts: list[Receipt] = []
         version, last, num_read = None, first, 0
@@ -153,6 +157,19 @@ class Reader:
             receipts += guarded.receipts
             held += guarded.held
         return Guarded(document, tuple(receipts), tuple(held))
+
+
+def _mended(message: Message) -> Message:
+    """Return a message in which pairs of surrogates are characters, and halves of them `�`."""
+    content = message.content
+    if isinstance(content, str):
+        return replace(message, content=_whole(content)) if _SURROGATE.search(content) else message
+    parts = [{**part, "text": _whole(part["text"])} if isinstance(part.get("text"), str) else part for part in content]
+    return message if parts == content else replace(message, content=parts)
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def date_in(sessions: Sequence[Session], index: int) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +12,14 @@ from hub_toolkit.memory.builders.drafts import Draft, commit_draft
 from hub_toolkit.memory.document import Bullet, MemoryDocument, number_bullets
 from hub_toolkit.memory.exports.exports import MemoryExport, load_export
 from hub_toolkit.memory.owner.audit import Diff, diff_documents
+from hub_toolkit.memory.owner.overruled import repeats
 from hub_toolkit.memory.owner.owner_bounds import Bounds
 from hub_toolkit.memory.owner.remembering import Chat, Reader, merge_receipts
 from hub_toolkit.memory.owner.sessions import next_index
 from hub_toolkit.memory.state import ChangeKind, Held, MemoryState, Receipt, Rule, Session, Version
 from hub_toolkit.memory.stores.store import MemoryStore
+
+_ID = re.compile(r"[mrh][1-9][0-9]{0,11}")
 
 
 @dataclass(frozen=True)
@@ -103,14 +107,22 @@ def join_memories(
 ) -> tuple[MemoryState, tuple[Session, ...]]:
     """Return a state with all that an export adds to it, and the sessions that are new.
 
-    The export's messages get indices after the owner's own.
+    A memory that holds nothing yet becomes the exported one, ids and all. Elsewhere the export's messages get indices
+    after the owner's own, and its bullets, rules and held spans the next free ids; what a model wrote, and the owner
+    has edited or deleted here since, stays away.
     """
     other = exported.state
+    if state == MemoryState() and not known and _has_sound_ids(other):
+        return other, exported.sessions
     keys = {session.key for session in known}
     new = tuple(session for session in exported.sessions if session.key not in keys)
     offset = next_index(known, state.document.read_messages)
     texts = {bullet.text for bullet in state.document.bullets}
-    bullets = [_shifted(b, offset) for b in other.document.bullets if b.text not in texts]
+    bullets = [
+        _shifted(b, offset)
+        for b in other.document.bullets
+        if b.text not in texts and (b.is_protected or not repeats(b.text, state.document.overruled))
+    ]
     is_first = not state.document.bullets and not known
     base = _with_builder_of(state.document, other.document) if is_first else state.document
     document = replace(
@@ -129,6 +141,20 @@ def join_memories(
 
 def _with_builder_of(document: MemoryDocument, other: MemoryDocument) -> MemoryDocument:
     return replace(document, cap_tokens=other.cap_tokens, builder=other.builder, counter=other.counter)
+
+
+def _has_sound_ids(state: MemoryState) -> bool:
+    """Whether all ids are such as this program gives, each once, and the next ones are free."""
+    document = state.document
+    given = (
+        ("m", [bullet.id for bullet in document.bullets], document.next_id),
+        ("r", [rule.id for rule in state.rules], state.next_rule),
+        ("h", [held.id for held in state.held], state.next_held),
+    )
+    return all(
+        len(set(ids)) == len(ids) and all(_ID.fullmatch(i) and i[0] == letter and int(i[1:]) < end for i in ids)
+        for letter, ids, end in given
+    )
 
 
 def _shifted(bullet: Bullet, offset: int) -> Bullet:

@@ -41,7 +41,7 @@ _ASKS_OF_TEXT = (
     r"what (?:do|does|did|is|are|might|could) (?:this|that|it|these|those|they|the (?:\w+ )?(?:lyrics|text|author|writer|clause|sentence|message|mail|letter|note|sender|error)|he|she)(?: \w+){0,3}? (?:mean|want|say|imply|try|refer|about)\w{0,3}\b|who (?:said|wrote|sang|is speaking)\b|"
     r"is (?:this|that|it|the (?:text|review|mail|message|letter))(?: \w+)? (?:a |an |really |actually )?(?:fake|spam|scam|fraud|legit\w{0,6}|genuine|real|valid|true|trustworthy|phishing|chain|advert|ad\b|bot|written by|injection)|which tense|what tense|what(?:['’]s| is) (?:wrong|the error|the bug|going on)|why (?:does|is|did) (?:this|it)\b|(?:rate|judge|fact-?check) (?:this|that|the) \w+|"
     r"what do you (?:make|think) of (?:that|this|the|it)\b|continue (?:this|the) (?:story|tale|scene|poem|text|dialogue)|your (?:line|turn)\?|explain (?:this|the) (?:clause|sentence|joke|quote|text|paragraph|passage|phrase|error|code|message|line)|how (?:should|do|can) (?:we|i) (?:respond|reply|react)|"
-    r"que veut dire|que signifie|que significa|que quiere decir|was bedeutet|was heisst|was will|cosa significa|che vuol dire|o que quer dizer|wat betekent|co (?:to )?znaczy|ne demek|vad betyder|hvad betyder|что (?:это )?(?:значит|означает)|什么意思|何を意味|どういう意味|무슨 뜻|ماذا يعني"
+    r"que veut dire|que signifie|que significa|que quiere decir|was bedeutet|was heisst|was will|was steht (?:hier|da|drin|darin)|que dit (?:ce|cette)|que dice (?:est[ea]|aqui)|o que diz|cosa dice|wat staat (?:hier|er)|cosa significa|che vuol dire|o que quer dizer|wat betekent|co (?:to )?znaczy|ne demek|vad betyder|hvad betyder|что (?:это )?(?:значит|означает)|什么意思|何を意味|どういう意味|무슨 뜻|ماذا يعني"
 )
 _ALIEN = re.compile(rf"\b(?:{_SOURCE})\b|\b(?:{_ASKS_OF_TEXT})|(?:什么意思|何を意味|どういう意味|무슨 뜻|ماذا يعني)")
 _SOMEONE = re.compile(
@@ -50,16 +50,28 @@ _SOMEONE = re.compile(
 _MY_NOTES = re.compile(
     r"\b(?:turn|make|put|use|take|from|shape|work) (?:\w+ )?my (?:own |rough )?(?:notes|points|words|thoughts|facts)\b"
 )
+_TURN_OPENS = r"(?:<\|(?!im_end|eot|end)[^|>\n]{1,30}\|>|<<\s?sys\s?>>|\[inst\]|<start_of_turn>)"
 _SIGNATURE = re.compile(
+    rf"{_TURN_OPENS}|"
     r"\s{0,4}\W{0,3}(?:verse|chorus|refrain|strophe|outro)\b|\s{0,4}(?:fwd?|wg|rv)\s?:|--[ \t]{0,3}\n|sent from my\b|gesendet von mein|envoye de mon|enviado desde mi|inviato da"
 )
 _PAIRS = (("```", "```"), ("<!--", "-->"), ("/*", "*/"))
+_TURN_MARK = re.compile(
+    rf"(?P<open>{_TURN_OPENS})|<\|(?:im_end|eot|end)[^|>\n]{{0,30}}\|>|<<\s?/sys\s?>>|\[/inst\]|<end_of_turn>"
+)
+MAX_TURN_CHARS = 20_000
+_SALUTATION = (
+    r"(?:dear|hi|hello|hey|good (?:morning|day|evening)|sehr geehrte\w?|liebe[rs]?|hallo|guten tag|chere?s?|bonjour|madame|monsieur|estimad[oa]s?|querid[oa]s?|hola|buenos dias|"
+    r"gentil[ei]|car[oaie]|egregi[oa]|buongiorno|prezad[oa]s?|ola|bom dia|beste|geachte|szanown\w{1,3}|уважаем\w{1,3}|здравствуйте)\b[^\n,!]{0,60}[,!]"
+)
 _BLOCKS = re.compile(
     r"^[ \t]{0,3}>[^\n]{0,4000}(?:\n[ \t]{0,3}>[^\n]{0,4000})*"
     r"|^(?:from|to|subject|von|an|betreff|de|a|para|objet|asunto|assunto|da|per|oggetto|van|aan|onderwerp|fra|til|emne|od|temat|от|тема|发件人|主题)\s{0,2}:[^\n]{0,300}\n[\s\S]{0,20000}"
     r"|^--[ \t]{0,3}\n[^\n]{1,400}(?:\n[^\n]{1,400}){0,8}|^(?:sent from my|gesendet von mein|envoye de mon|enviado desde mi|inviato da)\b[^\n]{0,400}",
     re.M,
 )
+_LETTER = re.compile(rf"(?<=\n\n){_SALUTATION}[\s\S]{{0,20000}}")
+"""A letter below what the user types: at the top of a message a greeting is one to the assistant."""
 _MAIL_HEAD = re.compile(
     r"(?:from|subject|von|betreff|de|objet|asunto|assunto|da|oggetto|van|onderwerp|fra|emne|od|temat|от|тема|发件人|主题)\s{0,2}[:：]"
 )
@@ -146,8 +158,9 @@ def find_regions(folded: Folded) -> tuple[Region, ...]:
 
 @lru_cache(maxsize=16)
 def _find_regions(plain: str, low: str) -> tuple[Region, ...]:
-    taken = _merged(_fenced(low))
+    taken = _merged([*_fenced(low), *_turns(low)])
     taken = _add_matches(taken, _BLOCKS, low)
+    taken = _add_matches(taken, _LETTER, low)
     taken = _add_structured(taken, low)
     taken = _add_matches(taken, _QUOTES, low)
     taken = _add_paragraphs(taken, low)
@@ -180,6 +193,30 @@ def _fenced(low: str) -> list[tuple[int, int]]:
             blocks.append((start, end))
             start = low.find(opening, end)
     return blocks
+
+
+def _turns(low: str) -> list[tuple[int, int]]:
+    """Return the turns of a chat in a model's own marks: up to the mark that ends one, else to the next empty line."""
+    marks = list(_TURN_MARK.finditer(low))
+    closing = len(low) + MAX_TURN_CHARS
+    closed_at: dict[int, int] = {}
+    for mark in reversed(
+        marks
+    ):  # from the end, so that each opening knows the nearest end: one pass, whatever stands there
+        if mark["open"] is None:
+            closing = mark.end()
+        else:
+            closed_at[mark.start()] = closing
+    turns: list[tuple[int, int]] = []
+    for start, end in sorted(closed_at.items()):
+        if turns and start < turns[-1][1]:
+            continue
+        if end - start > MAX_TURN_CHARS or end > len(low):
+            blank = low.find("\n\n", start)
+            end = len(low) if blank < 0 else blank
+        first = turns.pop()[0] if turns and not low[turns[-1][1] : start].strip() else start
+        turns.append((first, end))
+    return turns
 
 
 def _paste_speaker(frame: str, plain_frame: str, pasted: str) -> tuple[Speaker, bool]:

@@ -74,6 +74,10 @@ _REPORTED = re.compile(
 _ATTRIBUTED = re.compile(
     r"\b(?:according to|if you (?:ask|believe)|in the words of|to hear) (?:my |our |the |a |this |that |his |her |their )?(?:[\w'’-]{1,16}[ ,]{1,2}){1,4}?(?=(?:that )?(?:i|i['’](?:m|ve|d)|my|you|the user)\b)"
 )
+_OWN_AGAIN = re.compile(
+    r"(?:;\s|,\s(?:so|but|hence|therefore|which is why|that['’]s why|since then)\s)(?=(?:i|i['’](?:m|ve|d|ll)|my|we)\b)"
+)
+"""Where behind what somebody said the user goes on: "the doctor said I should rest; I swim instead"."""
 _ABOUT_ME = re.compile(r"\b(?:i|i['’](?:m|ve|d|ll)|my|me|you|your|the user)\b")
 _STOPWORDS = {
     "en": "the and is of to that in it for with you this on are was my have not be i",
@@ -192,9 +196,12 @@ def _own_sentences(region: Region, folded: Folded, home: str) -> tuple[str, str,
             cut = start if is_others else _own_end(low, start, end) if may_be_reported else end
             mine = plain[start:cut]
             own.append(_ADDRESS.sub(" ", mine) if _may_hold_address(mine) else mine)
-            foreign.append(plain[cut:end])
+            again = _OWN_AGAIN.search(low, cut, end) if start < cut < end and ":" not in low[cut:end] else None
+            back = again.end() if again else end
+            foreign.append(plain[cut:back])
             if cut < end:
                 own.append("\n")
+            own.append(plain[back:end])
         own.append("\n")
     return "".join(own), "\n".join(filter(None, foreign)), home
 

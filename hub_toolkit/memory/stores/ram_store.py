@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from hub_toolkit.errors import ConflictError, StoreError
-from hub_toolkit.memory.document import MemoryDocument
+from hub_toolkit.memory.owner.audit import diff_documents
 from hub_toolkit.memory.state import Change, MemoryState, Receipt, Session, Version
-from hub_toolkit.memory.stores.redaction import Redaction
+from hub_toolkit.memory.stores.redaction import Redaction, keep_tombstones, purge_receipt
 from hub_toolkit.memory.stores.store import Concerns
 
 
@@ -43,9 +43,10 @@ class RamStore:
                 "read it again and repeat the change"
             )
         before = memory.states[-1] if memory.states else MemoryState()
+        state = keep_tombstones(before, state)
         time = self._now().isoformat(timespec="seconds")
-        added, changed, removed = _count_changes(before.document, state.document)
-        version = Version(expect + 1, change.kind, change.author, change.reason, time, added, changed, removed)
+        counts = diff_documents(before.document, state.document).counts
+        version = Version(expect + 1, change.kind, change.author, change.reason, time, *counts)
         memory.states.append(state)
         memory.versions.append(version)
         memory.receipts += [replace(receipt, time=time) for receipt in change.receipts]
@@ -56,12 +57,12 @@ class RamStore:
     def purge(self, user: str, state: MemoryState, change: Change, *, concerns: Concerns, expect: int) -> Version:
         redaction = Redaction.of_change(self.load(user)[1], state, concerns)
         version = self.commit(user, redaction.state(state), change, expect=expect)
-        memory, num_purged = self._memories[user], 0
+        memory, purged = self._memories[user], set[object]()
         for place, past in enumerate(memory.states[:-1]):
-            memory.states[place], num = _redact(past, redaction)
-            num_purged += num
+            memory.states[place], gone = redaction.past_state(past)
+            purged |= gone
         memory.versions = [replace(v, reason=redaction.reason(v.reason)) for v in memory.versions]
-        memory.receipts.append(Receipt("purged", change.kind, num_purged, time=version.time))
+        memory.receipts.append(purge_receipt(change, len(purged), version.time))
         return memory.versions[-1]
 
     def state_at(self, user: str, number: int) -> MemoryState:
@@ -86,18 +87,3 @@ class RamStore:
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-def _count_changes(before: MemoryDocument, after: MemoryDocument) -> tuple[int, int, int]:
-    old, new = ({b.id: b for b in document.bullets} for document in (before, after))
-    changed = sum(old[i] != new[i] for i in old.keys() & new.keys())
-    return len(new.keys() - old.keys()), changed, len(old.keys() - new.keys())
-
-
-def _redact(state: MemoryState, redaction: Redaction) -> tuple[MemoryState, int]:
-    """Return a past state without what must go, and how many bullets and held spans that were."""
-    bullets = tuple(b for b in map(redaction.past_bullet, state.document.bullets) if b is not None)
-    held = tuple(h for h in map(redaction.held, state.held) if h is not None)
-    rules = tuple(r for r in map(redaction.past_rule, state.rules) if r is not None)
-    num = len(state.document.bullets) - len(bullets) + len(state.held) - len(held)
-    return replace(state, document=replace(state.document, bullets=bullets), held=held, rules=rules), num

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hub_toolkit.memory.document import Bullet
-from hub_toolkit.memory.state import Held, MemoryState, Rule
+from hub_toolkit.memory.state import Change, Held, MemoryState, Receipt, Rule
 
 PURGED = "(purged)"
 """Stands where a reason stood that named what was forgotten."""
@@ -84,3 +84,32 @@ class Redaction:
         faults = tuple(fault for fault in state.document.faults if own.fault(fault) is not None)
         held = tuple(held for held in state.held if own.held(held) is not None)
         return replace(state, document=replace(state.document, bullets=bullets, faults=faults), held=held)
+
+    def past_state(self, state: MemoryState) -> tuple[MemoryState, frozenset[object]]:
+        """Return a past state as it may stay, and the bullets, held spans, rules and faults that went or lost a span."""
+        document = state.document
+        bullets = tuple(b for b in map(self.past_bullet, document.bullets) if b is not None)
+        faults = tuple(f for f in document.faults if self.fault(f) is not None)
+        held = tuple(h for h in state.held if self.held(h) is not None)
+        rules = tuple(r for r in state.rules if self.past_rule(r) is not None)
+        left = replace(state, document=replace(document, bullets=bullets, faults=faults), held=held, rules=rules)
+        return left, _parts(state) - _parts(left)
+
+
+def keep_tombstones(before: MemoryState, state: MemoryState) -> MemoryState:
+    """Return the state with all tombstones there were: no undo and no import brings back what was forgotten."""
+    known = set(state.document.forgotten)
+    lost = tuple(group for group in before.document.forgotten if group not in known)
+    if not lost:
+        return state
+    return replace(state, document=replace(state.document, forgotten=(*lost, *state.document.forgotten)))
+
+
+def purge_receipt(change: Change, num_removed: int, time: str) -> Receipt:
+    """Return the receipt of a purge; its digest is that of what was asked."""
+    digest = next((receipt.digest for receipt in change.receipts if receipt.digest), "")
+    return Receipt("purged", change.kind, num_removed, digest, time)
+
+
+def _parts(state: MemoryState) -> frozenset[object]:
+    return frozenset((*state.document.bullets, *state.document.faults, *state.held, *state.rules))

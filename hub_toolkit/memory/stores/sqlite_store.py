@@ -18,7 +18,7 @@ from typing import TypeVar
 from hub_toolkit.errors import ConflictError, StoreError
 from hub_toolkit.memory.owner.audit import diff_documents
 from hub_toolkit.memory.state import Change, MemoryState, Receipt, Session, Version
-from hub_toolkit.memory.stores.redaction import Redaction
+from hub_toolkit.memory.stores.redaction import Redaction, keep_tombstones, purge_receipt
 from hub_toolkit.memory.stores.sqlite_connections import BUSY_TIMEOUT_S, Connections, damaged
 from hub_toolkit.memory.stores.sqlite_owner import Entry, OwnerRows, StandingRow, read_names, show_user
 from hub_toolkit.memory.stores.state_rows import (
@@ -80,7 +80,7 @@ class SqliteStore:
         """Make `state` the next version; what was forgotten stays forgotten, also where `state` does not know it."""
         with self._connections.writing() as db:
             owner, standing = _open(OwnerRows.find(db, user), user, expect)
-            state = _keep_tombstones(self._decode_standing(standing), state)
+            state = keep_tombstones(self._decode_standing(standing), state)
             return self._write(owner or OwnerRows.create(db, user), standing, state, change)
 
     def purge(self, user: str, state: MemoryState, change: Change, *, concerns: Concerns, expect: int) -> Version:
@@ -94,13 +94,11 @@ class SqliteStore:
             owner, standing = _open(OwnerRows.find(db, user), user, expect)
             before = self._decode_standing(standing)
             redaction = Redaction.of_change(before, state, concerns)
-            state = redaction.state(_keep_tombstones(before, state))
+            state = redaction.state(keep_tombstones(before, state))
             owner = owner or OwnerRows.create(db, user)
             version = self._write(owner, standing, state, replace(change, reason=redaction.reason(change.reason)))
-            digest = next((receipt.digest for receipt in change.receipts if receipt.digest), "")
             num = self._redact_past(owner, redaction) + self._redact_log(owner, redaction)
-            receipt = Receipt("purged", change.kind, num, digest, version.time)
-            owner.append(Entry.RECEIPT, [dump(asdict(receipt))])
+            owner.append(Entry.RECEIPT, [dump(asdict(purge_receipt(change, num, version.time)))])
         self._connections.clear_log()
         return version
 
@@ -141,7 +139,7 @@ class SqliteStore:
             owner.end(kind, gone)
             owner.start(kind, come)
         time = self._now().astimezone(UTC).isoformat(timespec="seconds")
-        counts = _count_changes(self._decode_standing(standing), state)
+        counts = diff_documents(self._decode_standing(standing).document, state.document).counts
         version = Version(owner.newest, change.kind, change.author, change.reason, time, *counts)
         owner.append(Entry.VERSION, [dump(asdict(version))], first=version.number)
         owner.append(Entry.RECEIPT, [dump(asdict(replace(r, time=r.time or time))) for r in change.receipts])
@@ -210,18 +208,3 @@ def _open(owner: OwnerRows | None, user: str, expect: int) -> tuple[OwnerRows | 
             "nothing was written; read it again and repeat the change"
         )
     return owner, owner.standing() if owner else []
-
-
-def _keep_tombstones(before: MemoryState, state: MemoryState) -> MemoryState:
-    """Return the state with all tombstones there were: no undo and no import brings back what was forgotten."""
-    known = set(state.document.forgotten)
-    lost = tuple(group for group in before.document.forgotten if group not in known)
-    if not lost:
-        return state
-    return replace(state, document=replace(state.document, forgotten=(*lost, *state.document.forgotten)))
-
-
-def _count_changes(before: MemoryState, after: MemoryState) -> tuple[int, int, int]:
-    """Return how many bullets came, changed and went."""
-    diff = diff_documents(before.document, after.document)
-    return len(diff.added), len(diff.changed), len(diff.removed)

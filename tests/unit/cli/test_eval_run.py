@@ -133,6 +133,9 @@ def test_a_builder_of_ones_own_is_evaluated_and_its_cost_not_guessed(
     assert done.exit_code == 0, done.output
     assert json.loads((tmp_path / "run/run.json").read_bytes())["config"]["builder"] == "own_memory:make"
     assert "not known what the builder own_memory:make" in invoke("estimate", *ask, "--model", "fake/hash").stdout
+    ask = ("--data", "mini", "--reader", "external", "--limit", "4", "--model", "fake/hash", "--external")
+    assert "not known what mem0 asks" in invoke("estimate", *ask, "mem0").stdout
+    assert "not known what" not in invoke("estimate", *ask, "bm25").stdout
     wrong = invoke("run", "--data", "mini", "--reader", "memory", "--builder", "own", "--out", tmp_path / "other")
     assert wrong.exit_code == 1 and "module:function" in wrong.stderr
 

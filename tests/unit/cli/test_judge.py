@@ -169,6 +169,8 @@ def test_audit_needs_judgements(tmp_path: Path) -> None:
     write_open_run(tmp_path)
     result = invoke(judge, "audit", tmp_path)
     assert isinstance(result.exception, DataFormatError) and "personamem eval judge" in str(result.exception)
+    result = invoke(judge, "audit", tmp_path / "nowhere")
+    assert isinstance(result.exception, DataFormatError) and "holds no run.json" in str(result.exception)
 
 
 def test_every_option_has_help() -> None:

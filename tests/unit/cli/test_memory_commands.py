@@ -121,15 +121,16 @@ def test_rules_from_preview_to_removal(chats: Path) -> None:
 def test_export_and_import_into_another_memory(chats: Path, tmp_path: Path) -> None:
     ok("remember", chats)
     ok("edit", find("goggles"), "I swim")
+    ok("delete", find("teapots"))
+    ok("rule", "add", "nothing about politics", "--yes")
+    ok("rule", "add", "nothing before 2001", "--yes")
+    ok("rule", "remove", "r1")
     out = tmp_path / "out.json"
     ok("export", "-o", out)
     assert "I swim" in ok("import", out, "--user", "bob")
     assert "nothing new" in ok("import", out, "--user", "bob")
-    mine, bobs = (
-        [{k: v for k, v in b.items() if k != "id"} for b in read("show", "--user", user)["bullets"]]
-        for user in ("me", "bob")
-    )
-    assert mine == bobs
+    mine, bobs = (json.loads(ok("export", "--user", user))["memory"]["state"] for user in ("me", "bob"))
+    assert mine == bobs and mine["document"]["next_id"] > len(mine["document"]["bullets"]) + 1
     assert "nothing new" in ok("import", chats, "--user", "bob"), "which chats were read goes along"
     assert "I swim" in ok("export", "--format", "markdown")
     assert [line.split()[0] for line in ok("users").splitlines()] == ["bob", "me"]
@@ -158,7 +159,16 @@ def test_the_editor_takes_the_memory_and_gives_it_back(
     assert "nothing was changed" in ok("edit")
 
 
-@pytest.mark.parametrize(("python", "says"), [("p.write_text('[m99] x')", "m99"), ("p.write_text('')", "no bullet")])
+@pytest.mark.parametrize(
+    ("python", "says"),
+    [
+        ("p.write_text('[m99] x')", "m99"),
+        ("p.write_text('')", "no bullet"),
+        ("p.write_bytes(t.encode() + b'caf\\xe9')", "not UTF-8"),
+        ("p.unlink()", "No such file"),
+        ("p.write_text('I row'); sys.exit(1)", "editor failed"),
+    ],
+)
 def test_a_spoilt_file_changes_nothing(
     chats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str, says: str
 ) -> None:
@@ -167,8 +177,28 @@ def test_a_spoilt_file_changes_nothing(
     editor(tmp_path, monkeypatch, python)
     result = run("edit", "--yes")
     assert result.exit_code == 1
-    assert says in result.output
+    assert says in result.output and result.output.startswith("error: ")
     assert ok("show") == before
+
+
+def test_what_the_editor_left_is_mended_not_lost(chats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ok("remember", chats)
+    mend = "p.write_text(t.replace('[m99] ', '') if 'm99' in t else t + '[m99] I own a kayak\\n', 'utf-8')"
+    editor(tmp_path, monkeypatch, mend)
+    assert run("edit").exit_code == 1, "nobody is there to mend it"
+    assert "kayak" not in ok("show")
+    output = ok("edit", stdin="y\ny\n")
+    assert "m99" in output and "kayak" in ok("show")
+    editor(tmp_path, monkeypatch, "p.write_text('[m99] I own a yacht\\n', 'utf-8')")
+    assert run("edit", stdin="y\n" * 9).exit_code == 1, "an editor that mends nothing is not opened for ever"
+
+
+def test_another_order_is_a_change(chats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ok("remember", chats)
+    ids = [bullet["id"] for bullet in read("show")["bullets"]]
+    editor(tmp_path, monkeypatch, "p.write_text('\\n'.join(reversed(t.splitlines())) + '\\n', 'utf-8')")
+    assert "another order" in ok("edit", stdin="y\n")
+    assert [bullet["id"] for bullet in read("show")["bullets"]] == ids[::-1]
 
 
 @pytest.mark.parametrize(

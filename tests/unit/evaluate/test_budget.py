@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,6 +43,12 @@ def test_price_table(tmp_path: Path) -> None:
     assert prices["openai/m"].usd(Tokens(1_000_000, 500_000)) == 6.0
     assert prices["openai/m"].usd(Tokens(1_000_000, 0, cached=400_000)) == pytest.approx(1.4)
     assert prices["vllm/own@r1"] == Price(0, 0, 0)
+
+
+def test_documented_price_table_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "commands.md").read_text("utf-8")
+    tables = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert [name for table in tables for name in load_prices(write(tmp_path, table))] == ["openai/gpt-4.1-mini"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from hub_toolkit.evaluate.judging import judge_open_answers
 from hub_toolkit.evaluate.record import load_rows
 from hub_toolkit.evaluate.render_comparison import render_comparison
 from hub_toolkit.evaluate.report import build_report
+from hub_toolkit.evaluate.run import RunOptions
+from hub_toolkit.evaluate.shards import Shard
 from hub_toolkit.judge.panel import Panel, PanelConfig
 from hub_toolkit.models.fake import FakeModel, reply_by_hash
 from hub_toolkit.types import Message
@@ -154,8 +156,9 @@ def test_other_questions_tasks_and_options_are_refused(new_evaluation: New) -> N
     opened = run(new_evaluation("c"), model=FakeModel(lambda _: "Hm.", name="fake/hm"), task="open", limit=4)
     with pytest.raises(DataFormatError, match="its task is open"):
         compare_runs(a, opened)
+    last = run(new_evaluation("d"), reader="none", options=RunOptions(shard=Shard(8, 8)))
     with pytest.raises(DataFormatError, match="no scored row in common"):
-        compare_runs(opened, opened)
+        compare_runs(a, last)
 
 
 def test_other_number_of_permutations_is_refused(new_evaluation: New) -> None:
@@ -172,6 +175,9 @@ def test_open_answers_are_compared_where_they_were_judged_alike(new_evaluation: 
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         evaluation = new_evaluation(name)
         folders.append(run(evaluation, model=FakeModel(lambda _: "Hm.", name="fake/hm"), task="open", limit=40))
+        if name == "b":
+            with pytest.raises(DataFormatError, match="b: is not judged yet"):
+                compare_runs(*folders)
         verdict = json.dumps({"verdict": "correct" if name == "b" else "incorrect", "reason": "so"})
         panel = Panel([FakeModel(lambda _, verdict=verdict: verdict, name="fake/judge")], PanelConfig(seed=seed))
         asyncio.run(judge_open_answers(evaluation.out, evaluation.samples, panel))

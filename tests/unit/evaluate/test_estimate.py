@@ -127,5 +127,9 @@ def test_command(tmp_path: Path) -> None:
     )
     assert done.exit_code == 0
     assert "6 tokens each" in run(*words, "--like", str(run_folder))
+    record = json.loads((run_folder / "run.json").read_bytes())
+    for change, said in (({"num_permutations": 2}, "3 tokens each"), ({"method": "likelihood"}, "at their longest")):
+        (run_folder / "run.json").write_text(json.dumps(record | {"config": record["config"] | change}))
+        assert said in run(*words, "--like", str(run_folder))
     bad = CliRunner().invoke(main, ["eval", "estimate", "--data", "mini", "--like", str(tmp_path)])
     assert bad.exit_code == 1 and "no complete run" in bad.stderr

@@ -102,6 +102,14 @@ def test_a_control_within_the_interval_is_said_first() -> None:
     assert "not above chance (25.0 %); the same answerer without any history (30.0 %)" in low
 
 
+def test_without_an_interval_nothing_is_said_to_be_above_a_control() -> None:
+    view = make_view(accuracy=0.9)
+    view.report["accuracy"] |= {"low": None, "high": None, "num_clusters": 1}
+    text = Page(render_page([view])).text
+    assert "No interval, which takes two personas" in text and "of 1 persona;" in text
+    assert "interval lies above" not in text and "interval is not above" not in text
+
+
 def test_what_was_not_measured_is_said_and_never_blank() -> None:
     bare = RunView("bare", {"run": {}, "accuracy": None, "note": "judges come later"}, ())
     page = Page(render_page([bare]))
@@ -115,6 +123,20 @@ def test_what_was_not_measured_is_said_and_never_blank() -> None:
     for view in (bare, make_view(**missing, baselines=baselines)):
         cells = re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", render_page([view]))
         assert cells and "" not in cells
+
+
+def test_open_answers_are_not_measured_by_options() -> None:
+    judges = {
+        "judges": ["j #1"],
+        "protocol": "v1",
+        "noise_corrected": {"value": None, "low": None, "high": None, "n": 40},
+    }
+    empty = {**make_report()["baselines"], "no_context": None}
+    text = Page(render_page([make_view(run={"task": "open"}, chance=None, baselines=empty, judges=judges)])).text
+    assert "Not measured: the same answerer without any history." in text
+    for part in ("the longest option", "Length-controlled", "length-controlled", "above chance"):
+        assert part not in text
+    assert "cannot be told" in text
 
 
 def test_everything_from_a_run_is_escaped() -> None:
@@ -173,6 +195,7 @@ def test_the_same_runs_give_the_same_bytes(tmp_path: Path) -> None:
         ({"run": {"num_permutations": 4}}, "orders of the options (4, there 1)"),
         ({"run": {"dataset": {"name": "mini", "split": "benchmark", "questions_sha256": "cc"}}}, "the questions"),
         ({"rows": make_rows(30)}, "the questions"),
+        ({"judges": {"judges": ["j #1"], "protocol": "v1"}}, "judges (j #1 by protocol v1, there none)"),
     ],
 )
 def test_runs_that_were_asked_otherwise_stand_apart(change: dict[str, Any], reason: str) -> None:
@@ -185,13 +208,14 @@ def test_runs_that_were_asked_otherwise_stand_apart(change: dict[str, Any], reas
 
 
 def test_runs_of_other_systems_stand_side_by_side() -> None:
-    other = {"model": {"name": "local/x"}, "reader": "long_context", "context": "128k", "builder": None}
+    other = {"model": {"name": "local/x"}, "adapter": "lora", "reader": "external", "external": "bm25"}
+    other |= {"context": "128k", "builder": None}
     [section] = group_runs([make_view("a"), make_view("b", accuracy=0.4, run=other)])
     assert (section.letters, section.reason) == (("A", "B"), "")
     text = Page(render_page(list(section.views))).text
     for part in (
         "A: openai/some-model · memory, extractive",
-        "B: local/x · long_context",
+        "B: local/x with lora · external, bm25",
         "context 32k",
         "context 128k",
     ):

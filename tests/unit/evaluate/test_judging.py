@@ -152,6 +152,7 @@ def test_missing_run_and_other_data_are_refused(tmp_path: Path) -> None:
     panel = Panel([RuleJudge(perfect)])
     with pytest.raises(DataFormatError, match="not in this dataset"):
         asyncio.run(judge_open_answers(tmp_path / "run", mini_samples()[20:], panel))
+    assert load_judgements(tmp_path / "run") == {}, "it is not left half judged"
 
 
 @pytest.mark.parametrize("config", [{"seed": 1}, {"num_verdicts": 1}, {"temperature": 0.0}, {"protocol": "upstream"}])
@@ -259,6 +260,18 @@ def test_damaged_files_are_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text('{"broken": ')
     with pytest.raises(DataFormatError, match=name.replace(".", r"\.")):
         load_judgements(tmp_path)
+
+
+def test_judgements_that_were_cut_off_are_asked_for_again(tmp_path: Path) -> None:
+    write_open_run(tmp_path)
+    judge(tmp_path)
+    path = tmp_path / "judgements.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:5]))
+    with pytest.raises(DataFormatError, match="holds 5 of 12 judgements"):
+        load_judgements(tmp_path)
+    judge(tmp_path)
+    assert path.read_bytes() == whole
 
 
 def test_killed_twenty_times_nothing_acknowledged_is_asked_twice(tmp_path: Path) -> None:

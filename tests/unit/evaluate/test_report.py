@@ -124,29 +124,6 @@ def test_rows_without_groups_are_all_scored(evaluation: Evaluation) -> None:
     assert "no rows" in render_report(report)
 
 
-def test_no_context_of_a_model_is_a_run_of_its_own(new_evaluation: Callable[[str], Evaluation]) -> None:
-    run, bare, other = new_evaluation("run"), new_evaluation("bare"), new_evaluation("other")
-    run.go(FakeModel(name="fake/hash"), reader="oracle", limit=50)
-    bare.go(FakeModel(name="fake/hash"), reader="none")
-    other.go(FakeModel(name="fake/first"), reader="none")
-    assert build_report(run.out)["baselines"]["no_context"] is None
-    assert "no context                     not run" in render_report(build_report(run.out))
-    figures = build_report(run.out, no_context=bare.out)["baselines"]["no_context"]
-    assert figures["n"] == build_report(run.out)["accuracy"]["n"]
-    with pytest.raises(DataFormatError, match="the same model"):
-        build_report(run.out, no_context=other.out)
-    with pytest.raises(DataFormatError, match="reader none"):
-        build_report(run.out, no_context=run.out)
-    with pytest.raises(DataFormatError, match="all rows"):
-        build_report(bare.out, no_context=_cut(new_evaluation))
-
-
-def _cut(new_evaluation: Callable[[str], Evaluation]) -> Path:
-    cut = new_evaluation("cut")
-    cut.go(FakeModel(name="fake/hash"), reader="none", limit=5)
-    return cut.out
-
-
 def test_open_run_says_that_judges_come_later(evaluation: Evaluation) -> None:
     evaluation.go(FakeModel(lambda _: "Hm.", name="fake/hm"), task="open", limit=4)
     report = build_report(evaluation.out)
@@ -184,7 +161,35 @@ def test_picker_of_the_longest_is_found_out_by_its_counterfactual_answers(evalua
     assert report["accuracy"]["value"] == 1.0
     assert (controlled["value"], controlled["basis"], controlled["control_arm"]) == (0.25, "bound", None)
     assert "length controlled               25.0%" in render_report(report)
-    assert "a lower bound" in render_report(report)
+    assert "a lower bound" in render_report(report) and "the control answers cannot tell" in render_report(report)
+
+
+def test_text_names_what_was_asked_of_whom(evaluation: Evaluation) -> None:
+    evaluation.go(reader="external", external="bm25", limit=3)
+    report = build_report(evaluation.out)
+    assert "reader external (bm25), context 32k" in render_report(report)
+    report["run"] |= {
+        "method": "likelihood",
+        "num_permutations": 4,
+        "adapter": "lora",
+        "reader": "rag",
+        "rag_tokens": 64,
+    }
+    text = render_report(report)
+    for part in (
+        "mcq by likelihood in 4 orders of the options,",
+        "model lexical with lora,",
+        "reader rag (64 tokens),",
+    ):
+        assert part in text
+
+
+def test_text_says_who_counted_the_tokens(evaluation: Evaluation) -> None:
+    evaluation.go(FakeModel(name="fake/hash"), reader="none", limit=3)
+    report = build_report(evaluation.out)
+    assert "\ntokens (estimate-v1): " in render_report(report)
+    report["tokens"]["is_estimated"] = False
+    assert "\ntokens (counted by the model): " in render_report(report)
 
 
 def test_reader_keeps_its_accuracy_on_the_same_rows(new_evaluation: Callable[[str], Evaluation]) -> None:
@@ -304,9 +309,11 @@ def test_answers_that_no_judge_could_score_are_not_wrong(evaluation: Evaluation)
 
     panel = Panel([FakeModel(verdict, name="fake/judge")], PanelConfig(num_verdicts=1))
     asyncio.run(judge_open_answers(evaluation.out, evaluation.samples, panel))
-    accuracy = build_report(evaluation.out)["accuracy"]
+    report = build_report(evaluation.out)
+    accuracy = report["accuracy"]
     assert accuracy["value"] == 1.0
     assert accuracy["n"] + accuracy["unscored"] == 112
+    assert f"n={accuracy['n']}, {accuracy['unscored']} unscored" in render_report(report)
 
 
 def test_judges_that_stop_early_leave_nothing_to_correct_by(evaluation: Evaluation) -> None:
@@ -334,6 +341,14 @@ def test_what_is_no_run_is_an_error(tmp_path: Path, content: str | None) -> None
         (tmp_path / "run.json").write_text(content)
     with pytest.raises(DataFormatError):
         build_report(tmp_path)
+
+
+def test_rows_that_were_cut_off_are_no_run(evaluation: Evaluation) -> None:
+    evaluation.go(limit=4)
+    path = evaluation.out / "samples.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    with pytest.raises(DataFormatError, match="holds 2 rows of the 4"):
+        build_report(evaluation.out)
 
 
 def test_broken_line_is_named(evaluation: Evaluation) -> None:

@@ -14,6 +14,7 @@ import pytest
 from hub_toolkit.errors import DataFormatError, PersonaMemError
 from hub_toolkit.evaluate.merge import merge_shards
 from hub_toolkit.evaluate.plan import EvalConfig, plan_evaluation
+from hub_toolkit.evaluate.record import load_record
 from hub_toolkit.evaluate.report import build_report
 from hub_toolkit.evaluate.run import RunOptions
 from hub_toolkit.evaluate.shards import Shard, cut_plan, parse_shard
@@ -120,6 +121,12 @@ def test_a_row_in_two_shards_is_refused(new_evaluation: Callable[[str], Evaluati
         out.write(rows[0])
     with pytest.raises(DataFormatError, match="stands in two shards"):
         merge_shards(tmp_path / "merged", shards)
+
+
+def test_more_shards_than_personas_leave_no_run_behind(evaluation: Evaluation) -> None:
+    with pytest.raises(DataFormatError, match="a shard needs one at least"):
+        evaluation.go(reader="none", options=RunOptions(shard=Shard(99, 99)), is_counterfactual=False)
+    assert load_record(evaluation.out) is None
 
 
 def test_a_shard_goes_on_only_as_the_same_shard(evaluation: Evaluation) -> None:

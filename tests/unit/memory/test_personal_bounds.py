@@ -67,6 +67,13 @@ def test_a_forget_said_in_a_chat_purges_the_past(memory: PersonalMemory) -> None
     assert "purged" in kinds
 
 
+def test_half_an_emoji_is_read_and_forgotten_like_the_rest(memory: PersonalMemory) -> None:
+    tell(memory, "I knit \ud83d socks for my cousin Anselm.", "I ski \ud83c\udf1f in Norway.")
+    assert texts(memory) == "I knit \ufffd socks for my cousin Anselm.\nI ski \U0001f31f in Norway."
+    memory.forget("Anselm \ud83d")
+    assert memory.digest("\ud83d") and "Anselm" not in everything(memory)
+
+
 def test_undo_and_redo_bring_nothing_forgotten_back(memory: PersonalMemory) -> None:
     tell(memory, TEAPOTS, POOL)
     memory.add("I like snow")
@@ -200,6 +207,17 @@ def test_an_old_export_brings_nothing_back(memory: PersonalMemory, tmp_path: Pat
     assert "sourdough" in texts(other)
     assert "teapot" not in everything(other), "what was forgotten and the rules go along"
     assert "insulin" not in everything(other)
+
+
+def test_an_old_export_undoes_no_edit(memory: PersonalMemory, tmp_path: Path) -> None:
+    tell(memory, POOL, TEAPOTS)
+    for name, content in (("old.json", memory.export()), ("old.md", memory.export("markdown"))):
+        (tmp_path / name).write_text(content, "utf-8")
+    memory.edit(find(memory, "goggles"), "I only swim in the sea")
+    memory.delete(find(memory, "teapots"))
+    for name in ("old.json", "old.md"):
+        assert asyncio.run(memory.import_(tmp_path / name)).version is None
+    assert texts(memory) == "I only swim in the sea"
 
 
 def test_consolidating_grows_nothing_and_is_undone(memory: PersonalMemory) -> None:

@@ -52,7 +52,7 @@ def test_no_row_finds_the_secret_of_another() -> None:
         ("email_address: amara.n@examplemail.com", ["<amara.n@examplemail.com>"], ["amara at examplemail"]),
         ("code path: /home/amara/project/main.py", ["in /home/amara/project/main.py"], ["/home/user/main.py"]),
         ("api key: sk-L8f92dXeP1r3tG7a", ["sk-L8f92dXeP1r3tG7a"], ["sk-..."]),
-        ("pin: 4821", ["my PIN is 4821."], ["48210", "A4821"]),
+        ("pin: 4821", ["my PIN is 4821.", "PIN: ４８２１"], ["48210", "A4821"]),
         ("vehicle_plate_number: DCX-7395", ["dcx 7395"], ["DCX-1234"]),
         ("maiden name: Nwosu", ["born Nwosu"], ["Nwosuh"]),
         (

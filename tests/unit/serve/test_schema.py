@@ -18,7 +18,7 @@ from hub_toolkit.serve.functions import (
     output_schema,
     summary,
 )
-from hub_toolkit.serve.schema import parse_arguments
+from hub_toolkit.serve.schema import MESSAGE_SCHEMA, parse_arguments
 from hub_toolkit.types import Message
 
 
@@ -34,6 +34,11 @@ def test_arguments_are_read() -> None:
     assert parse_arguments(Recall, {"query": "茶道 🍵"}) == Recall("茶道 🍵", 512)
     found = parse_arguments(Remember, {"messages": [{"role": "user", "content": "hi"}], "session": None})
     assert found == Remember((Message("user", "hi"),))
+    call = {"role": "assistant", "content": None, "tool_calls": [{"id": "c1"}]}
+    chat = [{"role": "user", "content": "hi"}, call, {"role": "tool", "content": "I love jazz", "tool_call_id": "c1"}]
+    assert [m.role for m in parse_arguments(Remember, {"messages": chat}).messages] == ["user", "system", "system"]
+    for message in chat:
+        jsonschema.validate(message, MESSAGE_SCHEMA)
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,9 @@ def test_names_that_lead_out_and_links_are_not_read(tmp_path: Path) -> None:
     assert [texts_of(session)[0] for session in sessions] == ["user: I keep bees", "user: I sold a hive"]
     assert [one.reason for one in skipped] == ["its name leads out of the archive"] * 3 + ["it is a link, not a file"]
     assert list(tmp_path.iterdir()) == [path]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("/etc/conversations.json", json.dumps(_GOOD))
+    assert "leads out of the archive" in _error(path)
 
 
 def test_encrypted_doubled_and_unusual_entries_are_refused(tmp_path: Path) -> None:

@@ -110,6 +110,14 @@ def test_a_conversation_that_stands_twice_is_read_once(tmp_path: Path) -> None:
     assert "twice" in skipped[0].reason
 
 
+def test_a_chat_that_is_not_to_be_remembered_is_named_and_not_read(tmp_path: Path) -> None:
+    private = {**gpt_chat("I stuff beetles", number=1), "is_do_not_remember": True}
+    others = [{**gpt_chat(f"chat {n}", number=n), "is_do_not_remember": value} for n, value in ((2, False), (3, None))]
+    sessions, (skipped,) = read_all(write_json(tmp_path / "c.json", [private, *others]))
+    assert [texts_of(session) for session in sessions] == [["user: chat 2"], ["user: chat 3"]]
+    assert "not to be remembered" in skipped.reason and skipped.place.endswith("conversation 1")
+
+
 def test_a_circle_of_messages_is_skipped_and_named(tmp_path: Path) -> None:
     nodes = [gpt_node("u", "a", "user", "hello"), gpt_node("a", "u", "assistant", "hi")]
     path = write_json(tmp_path / "c.json", [gpt_conversation(nodes, "a"), gpt_chat("fine", number=2)])

@@ -11,6 +11,7 @@ from hub_toolkit.data.history import parse_history
 from hub_toolkit.data.schema import History
 from hub_toolkit.data.tokens import EstimateCounter
 from hub_toolkit.memory.build import build_memory
+from hub_toolkit.memory.builders.consolidate import consolidate
 from hub_toolkit.memory.builders.extractive import ExtractiveBuilder
 from hub_toolkit.memory.document import MemoryDocument
 
@@ -126,6 +127,19 @@ def test_a_newer_measure_takes_the_place_of_the_older() -> None:
     texts = [bullet.text for bullet in build(chat).bullets]
     assert "My rent is 950 euros a month" in texts
     assert "My rent is 900 euros a month" not in texts
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("I am allergic to walnuts since childhood.", "I am allergic to penicillin since childhood."),
+        ("My daughter Ida plays the flute at school.", "My daughter Mia plays the flute at school."),
+    ],
+)
+def test_two_things_in_the_same_words_are_two(one: str, other: str) -> None:
+    document = build(history(one, other), chunk_tokens=16)
+    assert [bullet.text for bullet in document.bullets] == [one, other]
+    assert set(consolidate(document, COUNTER).bullets) == set(document.bullets)
 
 
 def test_what_the_user_asks_to_remember_comes_first() -> None:

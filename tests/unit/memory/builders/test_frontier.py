@@ -66,7 +66,15 @@ def test_only_the_users_own_questions_count(tmp_path: Path) -> None:
     assert load_evidence(path) == [frozenset({1, 2}), frozenset({5})]
 
 
-@pytest.mark.parametrize("row", ["x", [1], {"who": "self"}, {"evidence_messages": ["a"]}])
+@pytest.mark.parametrize(
+    "row",
+    [
+        "x",
+        [1],
+        {"who": "self"},
+        *({"evidence_messages": wrong} for wrong in (["a"], "12", "", [1.5], [float("inf")], [True])),
+    ],
+)
 def test_a_wrong_line_is_named(tmp_path: Path, row: object) -> None:
     with pytest.raises(DataFormatError, match="row 2"):
         load_evidence(questions(tmp_path / "q", {"evidence_messages": [1]}, row))

@@ -131,7 +131,10 @@ def _changed(path: str, value: object) -> str:
         ("memory", [], "is missing"),
         ("memory.state.document.bullets.0.owner", "nobody", r"bullets\[1\].owner"),
         ("memory.state.document.bullets.0.weight", "heavy", "expected a number"),
+        ("memory.state.document.bullets.0.kind", "Rules", r"bullets\[1\].kind"),
         ("memory.state.document.bullets.1.id", "m0", "two bullets have one id"),
+        ("memory.state.document.bullets.0.text", " ", "without text"),
+        ("memory.state.document.cap_tokens", 0, "16 tokens or more"),
         ("memory.state.document.next_id", -1, "whole number"),
         ("memory.state.document.forgotten", [[1]], r"forgotten\[1\]\[1\]"),
         ("memory.state.rules.0.patterns", ["(a+)+$"], "not safe"),
@@ -199,7 +202,10 @@ def test_markdown_gives_entries_and_rules_back(tmp_path: Path) -> None:
     found = load_export(path).state
     wanted = {
         b.id: replace(
-            b, weight=1.0, confidence=0.5, sources=tuple(Source(s.index, " ".join(s.span.split())) for s in b.sources)
+            b,
+            weight=1.0,
+            confidence=1.0 if b.author == "user" else 0.5,
+            sources=tuple(Source(s.index, " ".join(s.span.split())) for s in b.sources),
         )
         for b in _state().document.bullets
     }
@@ -212,6 +218,10 @@ def test_a_line_that_the_owner_adds_is_the_owners() -> None:
     text = export_markdown(_state()).replace("## health\n", "## health\n\n- I am allergic to walnuts\n")
     (added,) = [b for b in parse_markdown(text).document.bullets if not b.id]
     assert (added.text, added.kind, added.author) == ("I am allergic to walnuts", "health", "user")
+    (under_own,) = [b for b in parse_markdown(text.replace("## health", "## Hobbies")).document.bullets if not b.id]
+    assert under_own.kind == "fact", "a store takes no kind that is not known"
+    empty = text.replace("- I am allergic to walnuts\n", "-  \n- \n")
+    assert parse_markdown(empty).document.bullets == parse_markdown(export_markdown(_state())).document.bullets
 
 
 def test_a_rule_that_cannot_be_compiled_is_named() -> None:
@@ -220,6 +230,8 @@ def test_a_rule_that_cannot_be_compiled_is_named() -> None:
         parse_markdown(text, file="m.md")
     with pytest.raises(DataFormatError, match="update"):
         parse_markdown(export_markdown(_state()).replace("memory 1", "memory 2", 1))
+    with pytest.raises(DataFormatError, match="holds nothing"):
+        parse_markdown(export_markdown(_state()).replace("cap=1024", "cap=0"))
 
 
 @pytest.mark.parametrize("text", [*_TEXTS, "::// http://x", "-", "- x", "\\", "\\\\*", "&lt;", "&amp;lt;", "a `m1` b"])

@@ -141,6 +141,11 @@ def test_line_separators_inside_a_text_are_no_line_ends() -> None:
     assert document.bullets == DOCUMENT.bullets
 
 
+def test_a_mark_that_was_typed_loosely_is_still_one() -> None:
+    document = parse_edited("[m1]Swims forty laps\n- [ m2  Pinned ] Keeps bees", DOCUMENT)
+    assert document.bullets == (DOCUMENT.bullets[0], replace(DOCUMENT.bullets[1], is_pinned=True))
+
+
 def test_moved_lines_move_bullets_and_lose_none() -> None:
     document = parse_edited("[m2] Keeps bees\n[m1] Swims forty laps", DOCUMENT)
     assert document.bullets == (BEES, POOL)
@@ -156,6 +161,7 @@ def test_moved_lines_move_bullets_and_lose_none() -> None:
         ("", "no bullet is left"),
         ("# only comments\n\n", "no bullet is left"),
         ("[m1] half \ud83d", "line 1: .*surrogate"),
+        ("[m1] Swims\n[m2, pinned] Keeps bees", r"line 2: .*stands as \[m2\]"),
     ],
 )
 def test_a_bad_file_is_one_error_with_its_line(text: str, message: str) -> None:

@@ -148,6 +148,8 @@ ATTACKS = {
     "hides_it": "- (m3) Keeps bees; swims forty laps in the slow lane before work [2]",
     "paraphrase": "- (m8) Lap swimmer, forty of them, slow lane [0]",
     "quotes": f"- (m3) {SWIM} [0]",
+    "one_word": "- Owns several leaking goggles and a nice towel\n- (m3) Keeps bees behind the garage, wears goggles",
+    "laundered": "- Asked for the capital of Peru, and swims laps [3]",
 }
 
 
@@ -248,7 +250,12 @@ def test_builds_protect_edits_from_any_builder() -> None:
             ("I saw cathedrals beside a slow river in Vienna",),
             True,
         ),
-        ("No laps in the slow lane; rows with river veterans", ("Now I row with the river veterans",), False),
+        (
+            "No laps in the slow lane; rows with river veterans",
+            ("Now I row with the river veterans, no more laps in the slow lane",),
+            False,
+        ),
+        ("Rows with river veterans, laps in the slow lane", ("Now I row with the river veterans",), True),
         ("Rows with veterans", ("Now I row with the veterans",), False),
     ],
 )
