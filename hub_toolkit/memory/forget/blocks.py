@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from hub_toolkit.data.history import Chunk
 from hub_toolkit.memory.document import Bullet
@@ -101,8 +102,8 @@ def block_before(
     """Return what a forget request takes back.
 
     Published histories put the request right after its target: what revealed it, a question on it, the answer,
-    the request. A short follow-up belongs to the task before it. A message near by that names the matter goes too, but
-    not what stands between.
+    the request. A short follow-up belongs to the task before it. A message near by that names the matter goes too,
+    with those that go on about it, but not what else stands between.
     Elsewhere a request may come long after its target: where neither question nor answer before it is on the matter,
     but something in the memory is, only that goes.
     Source: PersonaMem-v2, history assembly.
@@ -111,7 +112,9 @@ def block_before(
     if not request.wish and _says_something(request.before):
         return Block(here)
     users = [p for p in range(place) if chunk.messages[p].role == "user"]
-    near = (p for p in users if place - p <= NEAR_MESSAGES and matter.is_near(chunk.messages[p].text, named))
+    near = _with_what_goes_on(
+        users, {p for p in users if place - p <= NEAR_MESSAGES and matter.is_near(chunk.messages[p].text, named)}, chunk
+    )
     first = _opening_of_block(chunk, place, users, matter)
     block = [m.text for m, i in zip(chunk.messages[:place], chunk.indices[:place], strict=True) if i >= first]
     is_on_it = not request.wish or any(matter.is_in(text) for text in block)
@@ -121,6 +124,15 @@ def block_before(
         return Block(here) if is_known else Block(here - UNSEEN_QUESTION, is_named=True)
     start = first if is_on_it or not is_known else here
     return Block(start, frozenset(chunk.indices[p] for p in near), is_named=bool(request.wish))
+
+
+def _with_what_goes_on(users: Sequence[int], near: set[int], chunk: Chunk) -> set[int]:
+    """Return messages with those that go on about the one before: "She took forty for them! I'll ride at once." """
+    found = set(near)
+    for before, after in pairwise(users):
+        if before in found and POINTS_BACK.match(chunk.messages[after].text):
+            found.add(after)
+    return found
 
 
 def _opening_of_block(chunk: Chunk, place: int, users: list[int], matter: Matter) -> int:
