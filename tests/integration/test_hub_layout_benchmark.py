@@ -92,6 +92,7 @@ def test_published_size_leaves_a_folder_alone(dataset: Path) -> None:
     assert done.stderr == f"error: {dataset} exists; name a new folder\n"
 
 
+@pytest.mark.slow
 def test_hub_layout() -> None:
     figures = last_line("hub_layout.py", "--personas", "4", "--runs", "1", "--json")
     assert figures["num_rows"] == 100
