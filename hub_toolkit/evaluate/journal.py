@@ -128,7 +128,7 @@ class Journal:
 
     async def finish(self) -> None:
         """Close the file after the syncs that are under way."""
-        while self._sync is not None:
+        while self._sync is not None and not self._sync.done():
             await asyncio.wait([self._sync])
         self.close()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from hub_toolkit.memory.forget.synonyms import fold_stem, load_lexicon
+from hub_toolkit.memory.forget.synonyms import fold_stem, load_lexicon, read_section
 
 _LIST = Path(__file__).with_name("compound_words.txt")
 _WORD = r"[^\W\d_][\w-]{1,30}"
@@ -93,11 +93,4 @@ def _is_delicate(words: tuple[str, ...]) -> bool:
 
 @lru_cache(maxsize=8)
 def _words(section: str) -> frozenset[str]:
-    found: set[str] = set()
-    current = ""
-    for line in _LIST.read_text("utf-8").splitlines():
-        if line.startswith("["):
-            current = line.strip("[]")
-        elif current == section and not line.startswith("#"):
-            found.update(line.split())
-    return frozenset(found)
+    return frozenset(read_section(_LIST, section))

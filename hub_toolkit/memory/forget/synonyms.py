@@ -164,3 +164,15 @@ def read_lexicon(stems: ListedStems) -> Lexicon:
         known=frozenset(part for term in every for part in term.split("_")),
         foreign=frozenset(reader.foreign),
     )
+
+
+def read_section(path: Path, section: str) -> list[str]:
+    """Return the words under `[section]` in a list of words; lines that begin with # are remarks."""
+    found: list[str] = []
+    current = ""
+    for line in path.read_text("utf-8").splitlines():
+        if line.startswith("["):
+            current = line.strip("[]")
+        elif current == section and not line.startswith("#"):
+            found += line.split()
+    return found

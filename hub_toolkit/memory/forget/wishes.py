@@ -22,7 +22,7 @@ from hub_toolkit.memory.forget.inflections import (
     stem_in,
     tail_terms,
 )
-from hub_toolkit.memory.forget.synonyms import fold, fold_stem, load_lexicon
+from hub_toolkit.memory.forget.synonyms import fold, fold_stem, load_lexicon, read_section
 
 _LIST = Path(__file__).with_name("wish_words.txt")
 _CJK = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
@@ -286,11 +286,4 @@ def _heads(phrase: Sequence[str], *, is_first: bool, follows_nothing: bool) -> l
 
 @lru_cache(maxsize=8)
 def _words(section: str, *, is_stemmed: bool = True) -> frozenset[str]:
-    found: set[str] = set()
-    current = ""
-    for line in _LIST.read_text("utf-8").splitlines():
-        if line.startswith("["):
-            current = line.strip("[]")
-        elif current == section and not line.startswith("#"):
-            found.update(fold_stem(word) if is_stemmed else word for word in line.split())
-    return frozenset(found)
+    return frozenset(fold_stem(word) if is_stemmed else word for word in read_section(_LIST, section))

@@ -62,13 +62,11 @@ _SECOND_NAMES = {
     "christopher": "chris", "jennifer": "jen jenny", "susan": "sue susie", "edward": "ed eddie ted", "richard": "rick dick",
     "music": "musik musique musica muzyka музык* 音楽 音乐 음악 song songs singer singers singing sing choir band bands guitar* piano pianist violin* cello drums drummer concert* gig gigs playlist* album* vinyl karaoke opera jazz orchestra* symphon* ukulele saxophone* accordion* flute trumpet* melod*",
     "sport": "sport sports football soccer tennis basketball volleyball rugby cricket hockey golf swim* running runner marathon* jog* cycling cyclist gym workout* yoga pilates climb* boxing judo karate martial rowing ski skiing snowboard* surf* skate* badminton squash athletics fußball futbol foot fitness training match matches",
-    "sports": "sport sports football soccer tennis basketball volleyball rugby cricket hockey golf swim* running runner marathon* jog* cycling cyclist gym workout* yoga pilates climb* boxing judo karate martial rowing ski skiing snowboard* surf* skate* badminton squash athletics fußball futbol foot fitness training match matches",
     "games": "game games gaming gamer* videogame* xbox playstation nintendo steam chess boardgame* dungeons minecraft fortnite puzzle* sudoku poker",
-    "gaming": "game games gaming gamer* videogame* xbox playstation nintendo steam chess boardgame* dungeons minecraft fortnite puzzle* sudoku poker",
-    "weekend": "weekends saturday saturdays sunday sundays wochenende wochenenden samstag samstags sonntag sonntags samedi dimanche sabado sabados domingo domingos sabato domenica sobota sobote niedziela 週末 土曜 日曜 周末 周六 周日 주말",
-    "weekends": "weekend saturday saturdays sunday sundays wochenende wochenenden samstag samstags sonntag sonntags samedi dimanche sabado sabados domingo domingos sabato domenica sobota sobote niedziela 週末 土曜 日曜 周末 周六 周日 주말",
+    "weekend": "weekend weekends saturday saturdays sunday sundays wochenende wochenenden samstag samstags sonntag sonntags samedi dimanche sabado sabados domingo domingos sabato domenica sobota sobote niedziela 週末 土曜 日曜 周末 周六 周日 주말",
     "annabel": "anna", "nicholas": "nick", "patricia": "pat patty", "joseph": "joe joey", "charles": "charlie chuck",
 }  # fmt: skip
+_SAME_TOPIC = {"sports": "sport", "gaming": "games", "weekends": "weekend"}
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
@@ -109,7 +107,13 @@ class _Named:
 def _named(entity: str) -> _Named:
     wanted = tuple(t for t in tokenize(fold(entity)) if t != ".")
     kin = kin_of(wanted[0]) if len(wanted) == 1 else None
-    others = (KIN_WORDS[kin] if kin else _SECOND_NAMES.get(wanted[0], "") if len(wanted) == 1 else "").split()
+    others = (
+        KIN_WORDS[kin]
+        if kin
+        else _SECOND_NAMES.get(_SAME_TOPIC.get(wanted[0], wanted[0]), "")
+        if len(wanted) == 1
+        else ""
+    ).split()
     plain = [fold(word) for word in others if not _CJK.search(word)]
     return _Named(
         wanted,
