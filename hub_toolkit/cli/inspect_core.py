@@ -91,9 +91,9 @@ class Core:
     async def prompt(self, sample: Sample) -> list[Message]:
         """Return what the model is asked, with what it reads first."""
         rules = load_protocol(self.config.protocol)
-        context, _ = await self.contexts.read(Ask(sample, "own", sample))
+        reading = await self.contexts.read(Ask(sample, "own", sample))
         window = Window(None, self.config.reply_tokens, self.config.truncate)
-        return rules.messages(context, self.pose(sample), rules.counter, window)
+        return rules.messages(reading.context, self.pose(sample), rules.counter, window)
 
 
 def make_core(config: EvalConfig) -> Core:

@@ -73,6 +73,12 @@ _ALL_PARSERS = PARSERS | OUR_PARSERS
 _encode_persona = once_a_persona(encode_basestring)
 
 
+@lru_cache(maxsize=8)
+def _encode_names(columns: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return the columns in the alphabet's order, each with its JSON: they are a file's, not a row's."""
+    return tuple((column, encode_basestring(column)) for column in sorted(columns))
+
+
 @dataclass(frozen=True)
 class Row:
     """A CSV record by column; `number` counts data rows from 1."""
@@ -85,8 +91,8 @@ class Row:
         """A hash of the row's content, whatever the order of its columns."""
         # As json.dumps writes an object; a persona's cell, the longest by far, is encoded once.
         encoded = (
-            f"{encode_basestring(key)}: {(_encode_persona if key == 'expanded_persona' else encode_basestring)(cell)}"
-            for key, cell in sorted(self.cells.items())
+            f"{name}: {(_encode_persona if key == 'expanded_persona' else encode_basestring)(self.cells[key])}"
+            for key, name in _encode_names(tuple(self.cells))
         )
         text = "{" + ", ".join(encoded) + "}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]

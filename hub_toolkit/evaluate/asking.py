@@ -11,7 +11,7 @@ from hub_toolkit.answer.protocol import Protocol, load_protocol
 from hub_toolkit.answer.readers import Context, Window
 from hub_toolkit.data.tokens import count_messages
 from hub_toolkit.errors import ProviderError
-from hub_toolkit.evaluate.contexts import ContextSource
+from hub_toolkit.evaluate.contexts import ContextSource, Reading
 from hub_toolkit.evaluate.metered import MeteredModel
 from hub_toolkit.evaluate.plan import Ask, EvalConfig
 from hub_toolkit.evaluate.rows import Entry
@@ -40,16 +40,18 @@ class Asker:
 
         Raises: ProviderError: there is no answer. BudgetError: a limit would be passed.
         """
-        context, context_tokens = await self.contexts.read(ask)
+        reading = await self.contexts.read(ask)
+        context = reading.context
         if self.config.method == "likelihood":
-            return await self._score(ask, context, context_tokens)
+            return await self._score(ask, reading)
         completion = await self._answer(ask, context)
+        is_counted = self.model is not None and not completion.usage.is_estimated
         sources = {"sources": list(context.sources)} if context.sources else {}
         return {
             **name_ask(ask),
             "reply": completion.text,
             "finish_reason": completion.finish_reason,
-            "context_tokens": context_tokens,
+            "context_tokens": None if is_counted else reading.num_tokens,
             **vars(completion.usage),
             **sources,
             "error": None,
@@ -70,9 +72,9 @@ class Asker:
             messages, protocol.generate_config(config.seed, max_tokens=config.reply_tokens)
         )
 
-    async def _score(self, ask: Ask, context: Context, context_tokens: int) -> Entry:
+    async def _score(self, ask: Ask, reading: Reading) -> Entry:
         """Return the options' log-probabilities with the context and, where there is one, without."""
-        model = self.model
+        model, context = self.model, reading.context
         assert model is not None
         options = self.protocol.pose(ask.sample, self.config.seed, ask.permutation).options
         prompts = [self._score_prompt(ask, part, model) for part in (context, Context())]
@@ -85,7 +87,7 @@ class Asker:
         return {
             **name_ask(ask),
             **_NOTHING,
-            "context_tokens": context_tokens,
+            "context_tokens": reading.num_tokens,
             **vars(Usage(num_tokens, 0, is_estimated=True)),
             "scores": {"with_context": _plain(own), "without_context": _plain(bare) if bare is not None else None},
             "error": None,

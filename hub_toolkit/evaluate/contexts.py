@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from hub_toolkit.answer.protocol import load_protocol
@@ -27,12 +28,22 @@ from hub_toolkit.memory.builders.passages import PassageIndex, cut_passages
 
 NUM_CACHED_HISTORIES = 32
 
-Measured = tuple[Context, int]
-"""A context and its size in tokens."""
+
+@dataclass(frozen=True)
+class Reading:
+    """A context, and its size where somebody asks for it: to count a long history costs more than to ask about it."""
+
+    context: Context
+    counter: TokenCounter
+
+    @cached_property
+    def num_tokens(self) -> int:
+        """The context's size by our own counter."""
+        return self.context.tokens(self.counter)
 
 
 class ContextSource:
-    """Gives each ask its context, with its size; the last few histories stay in memory."""
+    """Gives each ask its context; the last few histories stay in memory."""
 
     def __init__(
         self,
@@ -54,8 +65,8 @@ class ContextSource:
             return load_history(history_path(folder, link), persona_system=config.persona_system)
 
         @lru_cache(maxsize=NUM_CACHED_HISTORIES)
-        def load_long(link: str) -> Measured:
-            return self._measured(read_history(load(link)))
+        def load_long(link: str) -> Reading:
+            return Reading(read_history(load(link)), counter)
 
         @lru_cache(maxsize=NUM_CACHED_HISTORIES)
         def load_index(link: str) -> PassageIndex:
@@ -66,32 +77,30 @@ class ContextSource:
         self._load_long = load_long
         self._load_index = load_index
         self._external_tokens = rules.external.budget_tokens
-        self._read_memories: dict[str, Measured] = {}
+        self._read_memories: dict[str, Reading] = {}
 
-    async def read(self, ask: Ask) -> Measured:
-        """Return what the reader gives for this question of the donor's history, and its size in tokens.
+    async def read(self, ask: Ask) -> Reading:
+        """Return what the reader gives for this question of the donor's history.
 
         Raises: ProviderError: the memory could not be built. DataFormatError: the history is not as published.
         """
         reader = self.config.reader
         if reader in ("none", "oracle"):
-            return self._measured(read_snippet(ask.donor) if reader == "oracle" else read_nothing())
+            return Reading(read_snippet(ask.donor) if reader == "oracle" else read_nothing(), self.counter)
         link = history_link(ask.donor, self.config.context)
         if reader == "long_context":
             return self._load_long(link)
         if reader == "memory":
             if link not in self._read_memories:
-                self._read_memories[link] = self._measured(read_memory(await self.memories.build(link, self.load)))
+                memory = await self.memories.build(link, self.load)
+                self._read_memories[link] = Reading(read_memory(memory), self.counter)
             return self._read_memories[link]
         query = ask.sample.user_query.text
         if reader == "rag":
             passages = self._load_index(link).search(query, budget_tokens=self.config.rag_tokens)
-            return self._measured(read_passages(passages))
+            return Reading(read_passages(passages), self.counter)
         found = await self.externals.search(link, self.load, query)
-        return self._measured(read_notes(cut_lines(found, self.counter, self._external_tokens)))
-
-    def _measured(self, context: Context) -> Measured:
-        return context, context.tokens(self.counter)
+        return Reading(read_notes(cut_lines(found, self.counter, self._external_tokens)), self.counter)
 
 
 def cut_lines(text: str, counter: TokenCounter, budget_tokens: int) -> str:

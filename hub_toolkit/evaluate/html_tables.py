@@ -126,8 +126,13 @@ def _said(value: Any, *, missing: str = NOT_MEASURED) -> str:
 
 
 def _mean_context(view: RunView) -> str:
-    sizes = [row.answer.context_tokens for row in view.rows if row.answer.context_tokens is not None]
-    return f"{amount(round(sum(sizes) / len(sizes)))} on average" if sizes else NOT_MEASURED
+    answers = [row.answer for row in view.rows]
+    sizes = [answer.context_tokens for answer in answers if answer.context_tokens is not None]
+    if sizes:
+        return f"{amount(round(sum(sizes) / len(sizes)))} on average"
+    sizes = [answer.input_tokens // max(1, len(answer.permutations)) for answer in answers if answer.input_tokens]
+    told = "on average, with the question, as the model's side counts them"
+    return f"{amount(round(sum(sizes) / len(sizes)))} {told}" if sizes else NOT_MEASURED
 
 
 def render_chart_table(chart: Chart) -> str:

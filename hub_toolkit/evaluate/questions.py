@@ -37,5 +37,7 @@ def load_questions(folder: Path, split: Split) -> list[Sample]:
         if earlier != row.number:
             raise DataFormatError(f"the sample repeats row {earlier}; remove one of the two", file=file, row=row.number)
         profile = profiles.setdefault(row.cells["expanded_persona"], sample.expanded_persona)
-        samples.append(replace(sample, expanded_persona=profile))
+        if profile is not sample.expanded_persona:
+            sample = replace(sample, expanded_persona=profile)
+        samples.append(sample)
     return samples

@@ -49,7 +49,8 @@ class Answer:
 
     `scored`: a choice was read, `is_correct` says which. `unparsed`: none could be read, so it counts as wrong.
     `failed`: the model gave no reply, `error` says why. `unscored`: an open answer that waits for its judges.
-    `sources`: places in the file's `chat_history`, from 0, that a search chose to read.
+    `context_tokens`: what was read before the question, by our own counter, where the model's side did not count the
+    prompt. `sources`: places in the file's `chat_history`, from 0, that a search chose to read.
     `permutations`: where the options were shown in several orders, the answer to each, the order of the row first.
     The other fields are then that first one's, but for the worst status of all, its error, and the sums of tokens.
     """

@@ -22,6 +22,7 @@ from hub_toolkit.types import Message
 if TYPE_CHECKING:
     from hashlib import _Hash
 
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _NUM_KEPT = 16
 """Beginnings that are kept: more than the personas on which an endpoint's connections work at once."""
 
@@ -81,7 +82,7 @@ class MessageEncoder:
 
 
 def _encode(message: Message, errors: str) -> bytes:
-    return json.dumps(message.as_dict(), ensure_ascii=False, separators=(",", ":")).encode("utf-8", errors)
+    return _to_json(message.as_dict()).encode("utf-8", errors)
 
 
 @lru_cache(maxsize=64)

@@ -107,6 +107,7 @@ class OpenAIModel:
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[AsyncOpenAI, AsyncGenerator[None, None]]]
         self._clients = WeakKeyDictionary()
         self._quirks: set[str] = set()
+        self._address = f"{self._endpoint.base_url}/chat/completions"
         self._chance = chance or open_chance(f"{endpoint.shown} {repo_id}").random
 
     def __repr__(self) -> str:
@@ -207,13 +208,14 @@ class OpenAIModel:
     async def _post(self, body: bytes) -> object:
         # `post` builds no typed request, and ready bytes are not encoded again: ~1 CPU-ms a call with a long history,
         # where chat.completions.create takes ~24.
-        return await (await self._client()).post("/chat/completions", content=body, cast_to=object, options=_JSON)
+        # A whole address is not put together anew for each call.
+        return await (await self._client()).post(self._address, content=body, cast_to=object, options=_JSON)
 
     async def _pieces(self, body: bytes) -> AsyncIterator[str]:
         from openai import AsyncStream
 
         events = await (await self._client()).post(
-            "/chat/completions",
+            self._address,
             content=body,
             cast_to=object,
             options=_JSON,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,13 @@ def test_runs_of_other_systems_stand_side_by_side() -> None:
     ):
         assert part in text
     assert [letter_of(place) for place in (0, 25, 26, 52, 702)] == ["A", "Z", "AA", "BA", "AAA"]
+
+
+def test_what_was_read_is_the_models_own_count_where_there_is_one() -> None:
+    assert "tokens read per question 120 on average" in Page(render_page([make_view()])).text
+    rows = [replace(row, answer=replace(row.answer, context_tokens=None, input_tokens=2000)) for row in make_rows()]
+    text = Page(render_page([make_view(rows=rows)])).text
+    assert "tokens read per question 2,000 on average, with the question, as the model's side counts them" in text
 
 
 def test_what_a_report_holds_besides_is_shown_as_it_stands() -> None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub_toolkit.answer.readers import Context
 from hub_toolkit.data.history import chunk_messages, load_history
 from hub_toolkit.errors import DataFormatError, ProviderError
 from hub_toolkit.evaluate.journal import lock_run
 from hub_toolkit.evaluate.record import load_rows
 from hub_toolkit.evaluate.run import RunOptions
 from hub_toolkit.memory.document import MemoryDocument
+from hub_toolkit.models.base import Completion, GenerateConfig
 from hub_toolkit.models.fake import FakeModel, reply_by_hash
-from hub_toolkit.types import Message
+from hub_toolkit.types import Message, Usage
 from tests.unit.evaluate.conftest import Evaluation
 
 BOXED_B = r"I think \boxed{B}"
@@ -204,6 +206,21 @@ def test_overflow_fails_the_row_unless_a_policy_is_named(new_evaluation: Callabl
     record = new_evaluation("b").go(model, reader="long_context", limit=3, truncate="keep_last")
     assert record.counts["scored"] == 3
     assert all(row.answer.input_tokens <= 4000 - 1024 for row in load_rows(new_evaluation("b").out))
+
+
+def test_a_context_is_counted_only_where_the_models_side_counts_no_prompt(
+    new_evaluation: Callable[[str], Evaluation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class CountingModel(FakeModel):
+        async def generate(self, messages: Sequence[Message], config: GenerateConfig | None = None) -> Completion:
+            return replace(await super().generate(messages, config), usage=Usage(1234, 5))
+
+    new_evaluation("a").go(FakeModel(name="fake/hash"), reader="long_context", limit=3)
+    assert all((row.answer.context_tokens or 0) > 1000 for row in load_rows(new_evaluation("a").out))
+    monkeypatch.setattr(Context, "tokens", lambda *_: pytest.fail("a long history was counted for nothing"))
+    new_evaluation("b").go(CountingModel(name="fake/counts"), reader="long_context", limit=3)
+    answers = [row.answer for row in load_rows(new_evaluation("b").out)]
+    assert [(answer.context_tokens, answer.input_tokens) for answer in answers] == [(None, 1234)] * 3
 
 
 @pytest.mark.parametrize(
