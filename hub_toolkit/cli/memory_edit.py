@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
+
 import click
 
 from hub_toolkit.cli.memory_options import Owner, echo_json, json_option, open_memory, owner_options, yes_option
 from hub_toolkit.cli.memory_render import render_diff
-from hub_toolkit.errors import BoundaryError, DataFormatError
+from hub_toolkit.errors import BoundaryError, ConflictError, DataFormatError
 from hub_toolkit.memory.builders.drafts import Committed
 from hub_toolkit.memory.owner.audit import Diff, diff_documents
 from hub_toolkit.memory.owner.edits import FILE_NAME, render_editable
@@ -88,6 +92,18 @@ def _edit_as_file(memory: PersonalMemory, *, allow_empty: bool, is_sure: bool, i
         except (DataFormatError, BoundaryError) as error:
             if is_sure or text == before or not _wants_to_mend(error):
                 raise
+        except ConflictError as error:
+            raise ConflictError(
+                f"{error}. Your text is kept in {_keep(text)}: take it from there, then delete it"
+            ) from error
+
+
+def _keep(text: str) -> Path:
+    """Write a text where only its owner can read it."""
+    handle, name = tempfile.mkstemp(prefix="personamem-edit-", suffix=".md")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    return Path(name)
 
 
 def _open_editor(text: str) -> str:

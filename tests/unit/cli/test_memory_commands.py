@@ -193,6 +193,22 @@ def test_what_the_editor_left_is_mended_not_lost(chats: Path, tmp_path: Path, mo
     assert run("edit", stdin="y\n" * 9).exit_code == 1, "an editor that mends nothing is not opened for ever"
 
 
+def test_an_edit_that_comes_too_late_is_kept_for_its_owner_alone(
+    chats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ok("remember", chats)
+    meanwhile = (
+        "import subprocess\nsubprocess.run([sys.executable, '-m', 'hub_toolkit.cli.main', 'memory', 'add', 'I row'])\n"
+    )
+    editor(tmp_path, monkeypatch, meanwhile + "p.write_text(t + 'I own a kayak\\n', 'utf-8')")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    result = run("edit", "--yes")
+    assert result.exit_code == 1 and "row" in ok("show") and "kayak" not in ok("show")
+    [kept] = tmp_path.glob("personamem-edit-*.md")
+    assert str(kept) in "".join(result.output.splitlines()) and "I own a kayak" in kept.read_text("utf-8")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
 def test_another_order_is_a_change(chats: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ok("remember", chats)
     ids = [bullet["id"] for bullet in read("show")["bullets"]]
