@@ -11,10 +11,11 @@ from hub_toolkit.memory.rules.entities import KIN_ALIASES
 from hub_toolkit.memory.rules.folding import fold
 from hub_toolkit.memory.rules.lexicon import category_files, tokenize
 from hub_toolkit.memory.rules.patterns import check_pattern, long_number_pattern
-from hub_toolkit.memory.rules.phrases import one_word_kin, plain_words, refuse_unclear, take_code_forms, take_strictness
+from hub_toolkit.memory.rules.phrases import one_word_kin, refuse_unclear, take_code_forms, take_strictness
 from hub_toolkit.memory.rules.rule_times import take_time_words, take_times
-from hub_toolkit.memory.rules.rule_words import EXCEPTIONS, KEEPING, NEVER, ONLY
+from hub_toolkit.memory.rules.rule_words import KEEPING, NEVER, ONLY
 from hub_toolkit.memory.rules.subjects import read_subjects
+from hub_toolkit.memory.rules.wording import read_wording
 from hub_toolkit.memory.state import Rule
 
 MAX_RULE_CHARS = 500
@@ -23,11 +24,15 @@ _WORD = r"[^\W\d_]{2,12}"
 _COUNT = r"(?P<count>\d{1,3}|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty)"
 _LONG_NUMBER = re.compile(
     r"\b(?:numbers?|digits?|codes?|zahlen?|nombres?|n(?:ú|u)meros?|chiffres?|numeri)\b[^.\d]{0,40}?\b(?P<how>longer|more|over|bigger|above|greater|at least|l(?:ä|a)nger|mehr|plus|m(?:á|a)s|or more|with|of)\b"
-    rf"(?: than| als| de| que| di)?\s*{_COUNT}(?: \w+)?\s*[- ]?(?:digits?|figures?|numerals?|numbers?|stellen|ziffern|chiffres|d(?:í|i)gitos|cifre)?(?P<more> or more| and more| or longer)?",
+    rf"(?: than| als| de| que| di)?\s*{_COUNT}(?P<plus> or more| and more| or longer|\+| plus)?(?: \w+)?\s*[- ]?(?:digits?|figures?|numerals?|numbers?|stellen|ziffern|chiffres|d(?:í|i)gitos|cifre)?(?P<more> or more| and more| or longer)?",
     re.I,
 )
 _SIZED_NUMBER = re.compile(
     rf"\b{_COUNT}[- ]?(?:digit|figure|stellige?n?)s? (?:numbers?|codes?|ids?|zahlen|nummern)\b", re.I
+)
+_MANY_DIGITS = re.compile(
+    rf"\b(?:(?:strings?|sequences?|runs?|series|anything|codes?|numbers?) )?(?:of |with |that (?:has|have) |having |containing )?(?P<how>more than|over|at least|longer than|exceeding|above)? ?{_COUNT}(?P<plus> or more|\+| plus)?[ -](?:or more )?(?:consecutive )?(?:digits?|figures|numerals)\b(?: or more| and up)?(?: (?:long|in a row))?(?: numbers?)?",
+    re.I,
 )
 _SLASHED = re.compile(r"(?:\b(?:pattern|regex|muster|motif)\b:? ?)?(?<!\S)/(\S(?:.{0,298}\S)?)/(?!\S)", re.I)
 _AROUND = frozenset(
@@ -37,13 +42,13 @@ _AROUND = frozenset(
 )
 # An apostrophe inside a word (don't, children's) opens no quotation.
 _QUOTED = re.compile(r"[\"“„«]([^\"”“»]{2,60})[\"”»]|(?<!\w)['‘]([^'’]{2,60})['’](?!\w)")
-_BIRTH = re.compile(r"\b(?:when|wann|quand|cuando|quando) (?:i (?:was|am|turn)|my birthday|is my|ich geboren)\b")
 _NUMBERS = {
     w: i for i, w in enumerate(str.split("zero one two three four five six seven eight nine ten eleven twelve"))
 } | {"fifteen": 15, "twenty": 20}
 _BUT = r"(?:but|except(?: for)?|other than|besides|apart from|ausser|sauf|excepto|salvo|tranne|behalve)\b"
-_NOTHING_BUT = re.compile(rf"\b(?:nothing|anything|nichts|rien|nada|niente|niets)(?: (?:at all|else|about me))? {_BUT}")
-_ALL_BUT = re.compile(rf"\b(?:everything|all|alles|tout|todo|tutto)\b[^.]{{0,30}}?\b{_BUT}")
+_BEGINS_WITH_NAME = re.compile(
+    r"[^\W\d_]\S*(?: [A-Z]\S*)*(?:['’]s \w+)?(?:[,:]|(?<=:)| (?:is|are|was|were|must|should|has|have|shall|may|can|will|stays?|and|or|does|goes|needs?|never|not|no|gets?|isnt|should|belongs?)\b)"
+)
 _CAN_WRITE = (
     "write “never”, “nothing about” or “only” and then what: {names}; a person (“my sister Anna”, entity:Anna); "
     "“numbers longer than 5 digits”; “nothing from before 2024-01-01”; or pattern:/…/"
@@ -89,8 +94,8 @@ def compile_rule(text: str, rule_id: str = "") -> Rule:
         body, strictness = take_strictness(typed["body"])
         rule = _compile_typed(typed["type"].lower(), body.strip())
     else:
-        plain = plain_words(text)
-        strictness, rule = plain.strictness, _compile_plain(plain.text, plain.effect)
+        body, strictness = take_strictness(text)
+        rule = _compile_plain(*read_wording(body), body)
     # What an owner names as never to be kept is read strictly, unless the rule says otherwise.
     is_strict = (strictness or "strict") == "strict" and rule.effect == "never" and bool(rule.categories)
     return replace(rule, id=rule_id, text=text, strictness="strict" if is_strict else "normal")
@@ -117,14 +122,14 @@ def _compile_typed(kind: str, body: str) -> Rule:
     effect = "only" if kind == "only" else "never"
     if effect_of([effect, ".", *tokenize(fold(body))], body) != effect:
         raise BoundaryError(SAYS_BOTH)
-    return _as_rule(_understand(body, effect, is_typed=True), effect)
+    return _as_rule(_understand(body, effect), effect)
 
 
-def _compile_plain(text: str, effect: str | None) -> Rule:
-    if effect is not None:
-        return _as_rule(_understand(text, effect, is_typed=False, may_begin_with_name=True), effect)
-    effect, rest = _take_effect(text)
-    return _as_rule(_understand(rest, effect, is_typed=False), effect)
+def _compile_plain(text: str, effect: str | None, written: str) -> Rule:
+    may_begin_with_name = effect is not None or _BEGINS_WITH_NAME.match(text) is not None
+    effect = effect or _take_effect(text)
+    draft = _understand(text, effect, written=written, may_begin_with_name=may_begin_with_name)
+    return _as_rule(draft, effect)
 
 
 def _as_rule(draft: _Draft, effect: str) -> Rule:
@@ -155,32 +160,18 @@ def _as_rule(draft: _Draft, effect: str) -> Rule:
     )
 
 
-def _take_effect(text: str) -> tuple[str, str]:
-    """Return whether a rule says `never` or `only`, and the rest of its words.
+def _take_effect(text: str) -> str:
+    """Return whether a rule says `never` or `only`.
 
-    Raises: BoundaryError: it says neither, or makes an exception.
+    Raises: BoundaryError: it says neither, or both.
     """
-    folded = fold(text)
-    inverted, all_but = _NOTHING_BUT.search(folded), _ALL_BUT.search(folded)
-    if all_but or inverted:
-        found = all_but or inverted
-        assert found is not None
-        return ("never" if all_but else "only"), text[found.end() :] if len(folded) == len(text) else folded[
-            found.end() :
-        ]
-    tokens = tokenize(_BIRTH.sub(" ", folded))
-    exception = EXCEPTIONS.intersection(tokens)
-    if exception:
-        raise BoundaryError(
-            f"“{sorted(exception)[0]}”: a rule cannot make an exception; write what is never kept, or what alone is (“only …”)"
-        )
-    effect = effect_of(tokens, text)
+    effect = effect_of(tokenize(fold(text)), text)
     if effect is None:
         raise BoundaryError(f"the rule says neither “never” nor “only”; {_what_can_be_written()}")
-    return effect, text
+    return effect
 
 
-def _understand(text: str, effect: str, *, is_typed: bool, may_begin_with_name: bool = False) -> _Draft:
+def _understand(text: str, effect: str, *, written: str = "", may_begin_with_name: bool = False) -> _Draft:
     """Take numbers, times, names and categories out of a rule's words.
 
     Raises: BoundaryError: something is left.
@@ -196,7 +187,11 @@ def _understand(text: str, effect: str, *, is_typed: bool, may_begin_with_name: 
         draft.entities.append((found[1] or found[2]).strip())
     draft.rest = _QUOTED.sub(" ", draft.rest)
     subjects = read_subjects(
-        draft.rest, is_typed=is_typed, is_only=effect == "only", may_begin_with_name=may_begin_with_name
+        draft.rest,
+        written=written or text,
+        is_typed=not written,
+        is_only=effect == "only",
+        may_begin_with_name=may_begin_with_name,
     )
     draft.categories += subjects.categories
     draft.entities += subjects.entities
@@ -222,17 +217,19 @@ def _take_patterns(draft: _Draft) -> None:
 
 def _bare_words(text: str) -> str:
     """Return a rule's words without those around its subject."""
-    around = NEVER | ONLY | KEEPING | _AROUND
-    return " ".join(token for token in tokenize(fold(text)) if token != "." and token not in around)
+    words = (NEVER, ONLY, KEEPING, _AROUND)
+    return " ".join(t for t in tokenize(fold(text)) if t != "." and not any(t in around for around in words))
 
 
 def _take_numbers(draft: _Draft) -> None:
-    found = _LONG_NUMBER.search(draft.rest) or _SIZED_NUMBER.search(draft.rest)
+    found = _LONG_NUMBER.search(draft.rest) or _SIZED_NUMBER.search(draft.rest) or _MANY_DIGITS.search(draft.rest)
     if not found:
         return
     count = int(found["count"]) if found["count"].isdigit() else _NUMBERS.get(found["count"].lower(), 0)
     how = found.groupdict().get("how") or "of"
-    is_least = how.lower() in ("at least", "with", "of") or found.groupdict().get("more")
+    is_least = (
+        how.lower() in ("at least", "with", "of") or found.groupdict().get("more") or found.groupdict().get("plus")
+    )
     size = max(1, count if is_least else count + 1)
     if size > 30:
         raise BoundaryError(

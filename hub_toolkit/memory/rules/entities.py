@@ -12,6 +12,7 @@ from hub_toolkit.memory.rules.ciphers import decoded, turned
 from hub_toolkit.memory.rules.folding import fold, spelled_out, spellings
 from hub_toolkit.memory.rules.lexicon import tokenize
 from hub_toolkit.memory.rules.oddness import folded_and_odd
+from hub_toolkit.memory.rules.rule_words import is_around
 from hub_toolkit.memory.rules.scripts import is_same_name, romanize
 
 _ENDINGS = ("", "s", "e", "u", "a", "om", "oy", "oi", "y", "i", "ya", "ie", "ka", "chen", "lein", "ita", "ito", "nya")
@@ -56,7 +57,7 @@ KIN_ALIASES = {
 _SECOND_NAMES = {
     "anna": "安娜 アンナ 안나 آنا अन्ना", "maria": "玛丽亚 マリア 마리아 ماريا", "tom": "汤姆 トム 톰 توم", "david": "大卫 デビッド 데이비드",
     "john": "约翰 ジョン 존 جون", "peter": "彼得 ピーター 피터", "sarah": "莎拉 サラ 사라 سارة", "michael": "迈克尔 マイケル 마이클 mike mikey mick",
-    "thomas": "tom tommy", "elizabeth": "liz beth eliza betty lizzie", "william": "will bill billy", "robert": "rob bob bobby",
+    "thomas": "tom tommy", "elizabeth": "liz beth eliza betty lizzie lizzy", "william": "will bill billy", "robert": "rob bob bobby",
     "katherine": "kate katie kathy kat", "james": "jim jimmy jamie", "alexander": "alex sasha", "margaret": "maggie meg peggy",
     "daniel": "dan danny", "samuel": "sam", "samantha": "sam", "benjamin": "ben", "jonathan": "jon", "andrew": "andy drew",
     "christopher": "chris", "jennifer": "jen jenny", "susan": "sue susie", "edward": "ed eddie ted", "richard": "rick dick",
@@ -64,8 +65,16 @@ _SECOND_NAMES = {
     "sport": "sport sports football soccer tennis basketball volleyball rugby cricket hockey golf swim* running runner marathon* jog* cycling cyclist gym workout* yoga pilates climb* boxing judo karate martial rowing ski skiing snowboard* surf* skate* badminton squash athletics fußball futbol foot fitness training match matches",
     "games": "game games gaming gamer* videogame* xbox playstation nintendo steam chess boardgame* dungeons minecraft fortnite puzzle* sudoku poker",
     "weekend": "weekend weekends saturday saturdays sunday sundays wochenende wochenenden samstag samstags sonntag sonntags samedi dimanche sabado sabados domingo domingos sabato domenica sobota sobote niedziela 週末 土曜 日曜 周末 周六 周日 주말",
+    "rebecca": "becky becca", "deborah": "deb debbie", "gregory": "greg", "stephen": "steve", "steven": "steve", "matthew": "matt matty", "nathaniel": "nate", "timothy": "tim timmy",
+    "anthony": "tony", "lawrence": "larry", "frederick": "fred freddy", "philip": "phil", "zachary": "zach", "abigail": "abby", "gabriel": "gabe", "vincent": "vince vinny", "henry": "harry hank",
+    "catherine": "cathy kate katie", "kathleen": "kathy", "jacqueline": "jackie", "victoria": "vicky", "leonard": "lenny", "theodore": "teddy theo", "francisco": "paco", "dmitri": "dima mitya",
+    "ekaterina": "katya", "mikhail": "misha", "nikolai": "kolya", "ivan": "vanya", "alexandra": "alex sasha sandra", "johannes": "hannes", "giuseppe": "beppe",
     "annabel": "anna", "nicholas": "nick", "patricia": "pat patty", "joseph": "joe joey", "charles": "charlie chuck",
 }  # fmt: skip
+# Short names that are words too: they count with a capital inside a sentence alone.
+_WORDS_TOO = frozenset(str.split("will bill drew sue pat rich dick rob"))
+_KANA = re.compile(r"[\u30a1-\u30fc]{2,}")
+_TOPICS = frozenset(("music", "sport", "games", "weekend"))
 _SAME_TOPIC = {"sports": "sport", "gaming": "games", "weekends": "weekend"}
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
@@ -107,25 +116,38 @@ class _Named:
 def _named(entity: str) -> _Named:
     wanted = tuple(t for t in tokenize(fold(entity)) if t != ".")
     kin = kin_of(wanted[0]) if len(wanted) == 1 else None
-    others = (
-        KIN_WORDS[kin]
-        if kin
-        else _SECOND_NAMES.get(_SAME_TOPIC.get(wanted[0], wanted[0]), "")
-        if len(wanted) == 1
-        else ""
-    ).split()
-    plain = [fold(word) for word in others if not _CJK.search(word)]
+    others = (KIN_WORDS[kin] if kin else _second_names(entity, wanted)).split()
+    plain = [fold(word) for word in others if not _CJK.search(word) and word not in _WORDS_TOO]
     return _Named(
         wanted,
         tuple(_ways_to_name(entity, wanted)) if wanted else (),
-        frozenset([word for word in plain if not word.endswith("*")] + _short_names(entity)),
+        frozenset([word for word in plain if not word.endswith("*")] + _short_names(entity) + _elided(entity)),
         tuple(word[:-1] for word in plain if word.endswith("*")),
         tuple(word for word in others if _CJK.search(word)),
-        # `Saw Y. across the market`: an initial in front of a word that begins no sentence.
-        re.compile(rf"(?<![\w.]){entity[0]}\.?(?= [a-z])|(?<![\w.]){entity[0]}\. (?=[a-z])")
-        if _is_first_name(entity)
-        else None,
+        _cased(entity, [word.title() for word in others if word in _WORDS_TOO]),
     )
+
+
+def _second_names(entity: str, wanted: tuple[str, ...]) -> str:
+    first = _SAME_TOPIC.get(wanted[0], wanted[0]) if wanted else ""
+    is_person = len(wanted) > 1 and entity.istitle() and first not in _TOPICS
+    return _SECOND_NAMES.get(first, "") if len(wanted) == 1 or is_person else ""
+
+
+def _elided(entity: str) -> list[str]:
+    """Return the cases of a Slavic name that loses a vowel: Marka, Markiem for Marek."""
+    name = fold(entity)
+    if not (_is_first_name(entity) and len(name) >= 5 and name.endswith(("ek", "ec"))):
+        return []
+    return [name[:-2] + name[-1] + case for case in ("a", "u", "iem", "em", "owi", "ovi", "om", "i")]
+
+
+def _cased(entity: str, names: list[str]) -> re.Pattern[str] | None:
+    """Return the form of what counts by its capital: `Saw Y. across the market`, in front of no sentence's first word."""
+    forms = [rf"(?<=[a-z,;] ){name}(?!\w)" for name in names]
+    if _is_first_name(entity):
+        forms += [rf"(?<![\w.]){entity[0]}\.?(?= [a-z])", rf"(?<![\w.]){entity[0]}\. (?=[a-z])"]
+    return re.compile("|".join(forms)) if forms else None
 
 
 def _is_first_name(entity: str) -> bool:
@@ -142,7 +164,8 @@ def _names(text: str, entity: str) -> bool:
         return True
     if not is_odd:
         # Only signs inside words can hide it then, and only where its letters stand there in a row.
-        letters = "".join(filter(str.isalnum, folded)) if _INNER_SIGN.search(folded) else ""
+        views = spellings(folded) if _INNER_SIGN.search(folded) else ()
+        letters = " ".join("".join(filter(str.isalnum, view)) for view in views)
         if not any("".join(way)[:_MIN_NAME_CHARS] in letters for way in named.ways):
             return False
     return any(_is_hidden_in(view, named) for view in (text, *decoded(text)))
@@ -160,7 +183,9 @@ _OF_MANY = frozenset(
 def _short_names(entity: str) -> list[str]:
     """Return what a first name is cut to: Tobi for Tobias."""
     first = entity.split()[0]
-    return [fold(first)[:4]] if first.istitle() and first.isalpha() and 6 <= len(first) <= 9 else []
+    short = fold(first)[:4]
+    is_cut = first.istitle() and first.isalpha() and 6 <= len(first) <= 9
+    return [short] if is_cut and not is_around(short, is_english=True) else []
 
 
 def _ways_to_name(entity: str, wanted: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -171,7 +196,7 @@ def _ways_to_name(entity: str, wanted: tuple[str, ...]) -> list[tuple[str, ...]]
     return [wanted, *((word,) for word in wanted if len(word) >= _MIN_NAME_CHARS and word not in _OF_MANY)]
 
 
-_INNER_SIGN = re.compile(r"[^\W\d_][-.*~'\"/\\|·•,;:+=^#()\[\]{}]{1,3}[^\W\d_]")
+_INNER_SIGN = re.compile(r"[^\W\d_][-.*~'\"/\\|·•,;:+=^#()\[\]{}013457@$!]{1,3}[^\W\d_]")
 
 
 def _is_hidden_in(text: str, named: _Named) -> bool:
@@ -202,6 +227,9 @@ def _stands_in(folded: str, named: _Named) -> bool:
     if any(word in folded for word in named.unspaced):
         return True
     if _CJK.search(named.wanted[0]) and "".join(named.wanted) in folded.replace(" ", ""):
+        return True
+    kana = [romanize(run) for run in _KANA.findall(folded)]
+    if kana and any(_has_run(kana, tuple(word.replace("l", "r") for word in way)) for way in named.ways):
         return True
     romanized = [romanize(token) for token in tokens]
     if any(_has_run(romanized, way) for way in named.ways):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -61,6 +61,7 @@ class Element:
             return True
         return word.startswith(self.prefixes) or (len(word) > 5 and word.endswith(self.suffixes))
 
+    @cached_property
     def commonness(self) -> int:
         """Return about how many words of ordinary texts fit: by the least such place a term is looked up."""
         common = sum(1_000 for word in self.words if word in _COMMON)
@@ -123,11 +124,11 @@ class Lexicon:
 
     def add(self, term: Term) -> None:
         """Enter a term."""
-        if _CJK.search(term.text):
+        if is_unspaced(term.text):
             self.unspaced.setdefault(fold(term.text).replace(" ", ""), []).append(term)
             return
         elements = parse_term(term.text)
-        anchor = min(range(len(elements)), key=lambda n: elements[n].commonness())
+        anchor = min(range(len(elements)), key=lambda n: elements[n].commonness)
         others = tuple((n - anchor, e) for n, e in enumerate(elements) if n != anchor)
         chosen = elements[anchor]
         for table, keys in (
@@ -282,17 +283,22 @@ def load_names() -> dict[tuple[str, ...], tuple[str, ...]]:
 
 
 @lru_cache(maxsize=64)
-def load_lexicon(categories: frozenset[str] | None = None) -> Lexicon:
-    """Read the terms of these categories, of all where none are given."""
+def load_lexicon(categories: frozenset[str] | None = None, *, section: str | None = None) -> Lexicon:
+    """Read the terms of these categories, of all where none are given; of one section alone where it is named."""
     chosen = tuple(name for name in category_files() if categories is None or name in categories)
     lexicon = Lexicon(chosen)
     for category in chosen:
-        for section, text in parse_terms(category_files()[category], name=category):
-            if section != "names":
+        for found, text in parse_terms(category_files()[category], name=category):
+            if found != "names" and section in (None, found):
                 for spelled in _spelled(text):
-                    lexicon.add(Term(category, section, spelled))
+                    lexicon.add(Term(category, found, spelled))
     lexicon.seal()
     return lexicon
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether a term is of a script that puts no spaces between words."""
+    return _CJK.search(text) is not None
 
 
 _GROUP = re.compile(r"@(\w+)")
@@ -334,6 +340,7 @@ def parse_term(text: str) -> list[Element]:
     return [_element(place, is_last=n == len(places) - 1) for n, place in enumerate(places)]
 
 
+@lru_cache(maxsize=65_536)
 def _element(place: str, *, is_last: bool) -> Element:
     choices = [fold(w).replace("'", "") if w != "_" else w for w in place.split("|") if w]
     plain = [w for w in choices if "*" not in w]

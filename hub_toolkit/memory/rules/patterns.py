@@ -19,13 +19,41 @@ MAX_UNBOUNDED = 2
 _SEEN_CHARS = 4_000
 _OVERLAP_CHARS = 1_000
 _REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT)
-_DIGIT_WORDS = {w: str(i) for i, w in enumerate(str.split("zero one two three four five six seven eight nine"))} | {
-    "oh": "0"
+_DIGIT_WORDS = {
+    word: str(n % 10)
+    for words in (
+        "zero one two three four five six seven eight nine", "null eins zwei drei vier fünf sechs sieben acht neun",
+        "zéro un deux trois quatre cinq six sept huit neuf", "cero uno dos tres cuatro cinco seis siete ocho nueve",
+        "zero uno due tre quattro cinque sei sette otto nove", "zero um dois três quatro cinco seis sete oito nove",
+        "nul een twee drie vier vijf zes zeven acht negen",
+    )
+    for n, word in enumerate(words.split())
+} | {"oh": "0"}  # fmt: skip
+_TWO_DIGITS = {
+    w: str(n)
+    for n, w in enumerate(
+        str.split("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"), start=10
+    )
 }
+_TENS = {w: str(n) for n, w in enumerate(str.split("twenty thirty forty fifty sixty seventy eighty ninety"), start=2)}
+_DIGIT = "|".join(sorted(_DIGIT_WORDS, key=len, reverse=True))
+_UP_TO_99 = rf"(?:(?:{'|'.join(_TENS)})(?:[ -](?:{_DIGIT}))?|{'|'.join(_TWO_DIGITS)}|(?:double |triple )?(?:{_DIGIT}))"
 _DIGIT_RUN = re.compile(
-    r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|oh)(?:[ ,-]{1,2}(?:zero|one|two|three|four|five|six|seven|eight|nine|oh)){2,40}\b",
+    rf"\b(?:{_DIGIT})(?:[ ,-]{{1,2}}(?:{_DIGIT})){{2,40}}\b|\b{_UP_TO_99}(?: {_UP_TO_99}){{2,30}}\b", re.I
+)
+_SAID = re.compile(
+    rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[ -](?P<unit>{_DIGIT}))?|(?P<two>{'|'.join(_TWO_DIGITS)})|(?P<times>double |triple )?(?P<one>{_DIGIT}))\b",
     re.I,
 )
+
+
+def _digits_of(found: re.Match[str]) -> str:
+    """Return the digits of a number word: four, nineteen, forty-eight, double four."""
+    if found["tens"]:
+        return _TENS[found["tens"].lower()] + _DIGIT_WORDS.get((found["unit"] or "zero").lower(), "0")
+    if found["two"]:
+        return _TWO_DIGITS[found["two"].lower()]
+    return _DIGIT_WORDS[found["one"].lower()] * {"double ": 2, "triple ": 3}.get((found["times"] or "").lower(), 1)
 
 
 def check_pattern(pattern: str) -> str:
@@ -142,12 +170,12 @@ def number_views(text: str) -> list[str]:
         # Other scripts' digits, and marks that cannot be seen between them.
         plain = "".join(
             str(unicodedata.digit(c)) if c.isdigit() and unicodedata.digit(c, None) is not None else c
-            for c in text
+            for c in unicodedata.normalize("NFKC", text)
             if unicodedata.category(c) != "Cf"
         )
     if not may_say_digits(plain):
         return [text] if plain == text else [text, plain]
-    said = _DIGIT_RUN.sub(lambda m: "".join(_DIGIT_WORDS[w] for w in re.findall(r"[a-z]+", m.group().lower())), plain)
+    said = _DIGIT_RUN.sub(lambda run: "".join(map(_digits_of, _SAID.finditer(run.group()))), plain)
     return list(dict.fromkeys((text, plain, said)))
 
 
@@ -157,4 +185,4 @@ PLAIN_SIGNS = re.compile(r"[\x00-\xac\xae-\u024f\u2010-\u2015\u2018-\u201e\u2022
 def may_say_digits(text: str) -> bool:
     """Whether three number words can stand in a text; cheap, and true more often than they do."""
     low = text.lower()
-    return sum(map(low.count, _DIGIT_WORDS)) >= 3
+    return sum(map(low.count, (*_DIGIT_WORDS, *_TENS, *_TWO_DIGITS))) >= 3

@@ -4,51 +4,11 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import NamedTuple
 
 from hub_toolkit.errors import BoundaryError
 from hub_toolkit.memory.rules.folding import fold
 from hub_toolkit.memory.state import Strictness
 
-_NEVER_PHRASES = (
-    r"\b(?:is|are|its|s)? ?(?:strictly )?(?:none of your (?:business|concern)|off[- ]limits|taboo|a no[- ]go|not your (?:business|concern)|nobodys business|(?:a )?private matter|between me and \w+)\b",
-    r"\b(?:is|are) (?:strictly |totally |absolutely )?(?:private|secret|confidential|personal|sensitive|mine alone|my (?:own )?(?:affair|business|concern))(?=$|,? (?:so |and )?(?:do not|dont|never) \w+ (?:it|them|that)(?: down)?$)",
-    r"\bmust (?:stay|remain|be kept) (?:private|secret|confidential|out)\b",
-    r"\b(?:stays?|remains?) (?:with me|private|secret|between us|out of it|out)\b",
-    r"\b(?:out of (?:it|this|what(?:ever)? you (?:remember|know|keep|store|save|note|record|learn|write down)|(?:your |the |my |our )?(?:memory|notes?|notebook|records?|files?|storage|history|logs?|profile|everything)))$",
-    r"^(?:please )?keep (?=.*\b(?:to myself|private|secret|confidential)$)",
-    r"^(?:please )?(?:leave|keep) (?=.*\bout(?: of (?:it|this|that|(?:your |the |my |our )?(?:memory|notes?|notebook|records?|files?|storage|history|head|logs?|profile|chats?|mind|everything)))?$)",
-    r"\b(?:must|should|shall|may|can) (?:never|not) be (?:stored|saved|kept|remembered|recorded|noted|written down|mentioned)\b",
-    r"\b(?:is|are|s)? ?(?:strictly )?(?:off the record|out of bounds|banned|forbidden|a secret|a blank page(?: for you)?|(?:no ones|no one elses|nobody elses) (?:business|concern|affair))(?=$|[,:])",
-    r"\b(?:isnt|is not|arent|are not) something (?:you|to|that you) (?:should |may |can |ought to |are to )?(?:store|save|keep|remember|record|note|write down|mention)$",
-    r"\b(?:isnt|is not|arent|are not) yours to (?:store|save|keep|remember|record|note|write down|mention|know)$",
-    r"[:,] ?(?:just |please )?(?:forget|drop|skip|leave|ignore) (?:it|them|that|this|those)$",
-    r"[:,] ?(?:keep out|hands off|zero storage|no storage|store nothing|save nothing|keep nothing|never|not in (?:your |the |my )?(?:memory|notes?|notebook|records?|files?))$",
-    r"\b(?:stays?|remains?|is|are|goes) un(?:recorded|mentioned|saved|stored|noted|logged|remembered|written|said)$",
-    r"\b(?:should|must|has to|have to) (?:vanish|disappear|go|be (?:gone|dropped|forgotten|deleted|erased|left out))$",
-    r"\b(?:must|should|may|shall|can) (?:never|not) appear (?:in|on) (?:your |the |my |our )?(?:memory|notes?|notebook|records?|files?|storage|history|logs?|profile)\b",
-    r"^(?:please )?(?:leave|keep) (?=.*\b(?:blank|aside|alone|unrecorded|unmentioned|unsaved|unstored|unnoted|unlogged|unsaid)$)",
-    r"^(?:please )?(?:keep|stay|be) (?:quiet|silent|mum)(?: (?:in|on) (?:your |the |my )?(?:memory|notes?|records?))? (?:about|on)\b",
-    r"\b(?:isnt|is not|arent|are not|aint|not) (?:to be (?:registered|retained|stored|saved|kept|remembered|recorded|noted|written down|mentioned)|for (?:storage|storing|saving|keeping|remembering|recording|noting|(?:your |the |my )?(?:memory|notes?|notebook|records?|files?)))\b",
-    r"\b(?:has|have) no (?:place|business)(?: being)? (?:in|on) (?:your |the |my |our )?(?:memory|notes?|notebook|records?|files?|storage|history|logs?|profile|everything)\b",
-    # "If I talk about my job, don't keep it" sets no exception.
-    r"^(?:if|when|whenever)(?: i(?:m|ve|d)?)?(?: (?:ever|do|have|am|was|been|talk|talked|mention|mentioned|say|said|speak|spoke|bring|tell|told|you))*(?=\b.*,? (?:dont|do not|never) (?:keep|store|save|write|note|record|remember|log) (?:it|that|this|them)(?: down)?$)",
-    r"\b(?:must|should|may|shall|can|is|are) (?:never|not)(?: to)? (?:turn|show|end|come|pop) up (?:in|on) (?:your |the |my |our )?(?:memory|notes?|notebook|records?|files?|storage|history|logs?|profile|everything)\b",
-    r"\b(?:stays?|remains?|is|are) (?:just |strictly )?between (?:me|us|myself)(?: and \w+)?(?:,? (?:so |and )?(?:do not|dont|never) \w+ (?:it|them|that)(?: down)?)?$",
-    r"\b(?:dont|do not) you dare(?: to)?\b",
-    r"^(?:bitte )?(?:vergiss|losche)(?: (?:alles|was))*(?: (?:uber|von|zu))?\b|^(?:s il te plait )?oublie[sz]?(?: tout)?(?: (?:sur|de|ce qui concerne))?\b",
-    r"^(?:por favor )?(?:olvida|borra|esquece|esqueca)(?:te)?(?: (?:todo|tudo))?(?: (?:sobre|de|lo de))?(?: a)?\b|^(?:per favore )?(?:dimentica|cancella)(?: tutto)?(?: (?:su|di|sulla|sul))?\b",
-    r"^(?:please )?(?:leave|keep|stay|steer|hands) (?:out|away|off|clear)(?: of| from)?\b",
-    r"^(?:please )?(?:forget|drop|delete|erase|wipe|remove)(?: (?:all|everything|anything|whatever|that|it|what))*(?: (?:about|on|from|of))?\b",
-    r"\b(?:id|i would) (?:rather|prefer) (?:you|that you|if you) (?:not|didnt|did not|never)\b",
-    r"\bi (?:dont|do not) (?:want|like|need)(?: you)?\b",
-)
-_ONLY_PHRASES = (
-    r"^(?:please )?(?:stick|limit(?: yourself)?|restrict(?: yourself)?|confine(?: yourself)?) to\b",
-    r"\bnothing else than\b",
-    r"(?:and |but |, )?not (?:one|a single|any) (?:thing|word) (?:more|else)$",
-    r"\b(?:and |but |, )?(?:nothing (?:else|more)(?: at all| please)?|sonst nichts|nichts (?:anderes|sonst|weiter)|rien d autre|rien dautre|nada mas|nada mais|nient altro|nientaltro|niets anders)$",
-)
 _STRICTNESS = re.compile(
     r"^\s*(?P<first>strictly|loosely|normally)\b[:,]?\s*|\s*[\[(,]\s*(?P<last>strict|strictly|loose|loosely|normal|normally)\s*[\])]?\s*$",
     re.I,
@@ -78,7 +38,7 @@ _RELATIVE = re.compile(
 _LIKE = r"(?:\b(?:that |which )?(?:looks?|looking|shaped|formatted|written|is|are)? ?(?:like|such as|e\.?g\.?|of the (?:form|kind)|in the (?:form|style) of|with the form|wie|comme|como|come|matching|match(?:es)?)|\()\s*[\"“„«'‘]?"
 _CODE_FORM = re.compile(
     _LIKE
-    + r"(?P<code>[A-Za-z]{1,10}(?:[-_ #/][A-Za-z]{1,10})?[-_#/]?\d{2,12}(?:[-_/.]\d{1,12})*)(?-i:(?![-/.]?[A-Z0-9])(?! [A-Z0-9]+\b))[\"”»'’]?\)?",
+    + r"(?P<code>[A-Za-z]{1,10}(?:[-_ #/][A-Za-z]{1,10})?[-_#/ ]?\d{2,12}(?:[-_/.]\d{1,12})*)(?-i:(?![-/.]?[A-Z0-9])(?! [A-Z0-9]+\b))[\"”»'’]?\)?",
     re.I,
 )
 # Letters behind digits, as on number plates: no part is the same in all of them.
@@ -91,11 +51,11 @@ _CODE_COUNT = re.compile(
     re.I,
 )
 _CODE_START = re.compile(
-    r"\b(?:that |which )?(?:start|begin)(?:s|ing)? with\s+[\"“'‘]?(?P<start>[A-Za-z]{2,10}[-_#/]?)(?![a-z])[\"”'’]?",
+    r"\b(?:that |which )?(?:start|begin)(?:s|n?ing)? with\s+[\"“'‘]?(?P<start>[A-Za-z]{2,10}[-_#/]?)(?![a-z])[\"”'’]?",
     re.I,
 )
 _CODE_NOUNS = re.compile(
-    r"\b(?:(?:tax|herd|national|customer|student|matriculation|licence|license|policy|member|staff|employee|number|reg) )?(?:tickets?|plates?|customers?|orders?|invoices?|cases?|bookings?|references?|refs?|projects?|serials?|jira|files?|codes?|ids?|identifiers?|strings?|numbers?|nummern?|n(?:ú|u)meros?|numeri)\b",
+    r"(?:\b(?!(?:and|or|nor|that|which)\b)[^\W\d]+(?:['’]s)? ){0,3}\b(?:tickets?|plates?|customers?|orders?|invoices?|cases?|bookings?|references?|refs?|projects?|serials?|jira|files?|codes?|ids?|identifiers?|strings?|numbers?|nummern?|n(?:ú|u)meros?|numeri|keys?|tags?|labels?|anything|badges?|badge|sku|skus)\b",
     re.I,
 )
 _IN_LAW = re.compile(r"\b(?P<kin>mother|father|parents?|sister|brother|son|daughter)s?[- ]in[- ]law(?:['’]?s)?\b", re.I)
@@ -116,7 +76,7 @@ def take_code_forms(text: str) -> tuple[list[str], str]:
         return [], text
     text = _CODE_COUNT.sub(" ", text)
     rest = _CODE_START.sub(" ", (_MIXED_FORM if is_mixed else _CODE_FORM).sub(" ", text))
-    rest = re.sub(r"\b(?:that |which )?looks? like\b", " ", _CODE_NOUNS.sub(" ", rest))
+    rest = _CODE_NOUNS.sub(" ", re.sub(r"\b(?:that |which )?looks? like\b", " ", rest))
     return [*(rf"(?i)\b{form}\b" for form in forms), *starts], rest
 
 
@@ -178,14 +138,6 @@ def one_word_kin(text: str) -> str:
     return _IN_LAW.sub(r'"\g<kin>-in-law"', _EX_PARTNER.sub("ex", text))
 
 
-class Plain(NamedTuple):
-    """A rule's words with its idioms made plain; `effect` where an idiom says it; `strictness` where it is said."""
-
-    text: str
-    effect: str | None
-    strictness: Strictness | None
-
-
 def take_strictness(text: str) -> tuple[str, Strictness | None]:
     """Return a rule's words without `strictly …` or `… (normal)`, and what they say."""
     found = _STRICTNESS.search(text)
@@ -195,32 +147,6 @@ def take_strictness(text: str) -> tuple[str, Strictness | None]:
     return (text[: found.start()] + " " + text[found.end() :]).strip(), "strict" if word.startswith(
         "strict"
     ) else "normal"
-
-
-_TAIL = re.compile(
-    r"[\s,]+(?:completely|entirely|altogether|totally|please|at all|always|forever|for good|thanks|thank you|about me|on me|of mine|and so on|and such|and the like|in any form|not even roughly|as far as i['’]?m concerned)(?=[\s.!]*$)",
-    re.I,
-)
-
-
-def plain_words(text: str) -> Plain:
-    """Return a rule with its idioms made plain."""
-    text, strictness = take_strictness(text)
-    text = _TAIL.sub("", text)
-    folded = fold(text).replace("'", "").strip(" .!")
-    for effect, forms in (("never", _NEVER_PHRASES), ("only", _ONLY_PHRASES)):
-        for form in forms:
-            found = re.search(form, folded)
-            if found and found.group().strip():
-                return Plain(_without(text, found.group()), effect, strictness)
-    return Plain(text, None, strictness)
-
-
-def _without(text: str, phrase: str) -> str:
-    """Take a folded phrase out of a text as it was written: names keep their capitals."""
-    form = r"\W{1,3}".join("['’]?".join(map(re.escape, word)) for word in re.findall(r"\w+", phrase))
-    plain = re.sub(rf"\b{form}\b", " ", text, count=1, flags=re.I)
-    return plain if plain != text else fold(text).replace(phrase, " ", 1)
 
 
 def refuse_unclear(text: str, rest: str) -> None:

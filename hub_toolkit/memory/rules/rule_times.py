@@ -39,9 +39,11 @@ _TIME = re.compile(
     re.I,
 )
 _DECADE = re.compile(
-    r"(?<!\w)(?:(?:from|in|during|of|about|aus den|des ann(?:é|e)es)\s+)?(?:the\s+|my\s+)?(?P<century>19|20)?(?P<tens>\d)0(?:'|’)?s\b",
+    r"(?<!\w)(?:(?:from|in|during|of|about|aus den|des ann(?:é|e)es)\s+)?(?:the\s+|my\s+)?(?:(?P<century>19|20)?(?P<tens>\d)0(?:'|’)?s|(?P<word>fifties|sixties|seventies|eighties|nineties|noughties))\b",
     re.I,
 )
+_DECADES = ("fifties", "sixties", "seventies", "eighties", "nineties", "noughties")
+_BARE_DAY = re.compile(rf"(?<![\w/.-])(?=[^\W\d_]{{3}}|\d{{1,2}}[ ./]|{_YEAR}[-/.]){_day('')}(?!\w)", re.I)
 _BARE_YEAR = re.compile(rf"(?<![\w/-]){_YEAR}(?![\w/-])")
 
 
@@ -80,7 +82,13 @@ def take_times(text: str) -> tuple[list[TimeSpan], str]:
     """
     spans: list[TimeSpan] = []
     text = _MONTHS_OF_A_YEAR.sub(r"\g<first> \g<year> \g<joiner> \g<second> \g<year>", text)
-    for form, read in ((_RANGE, _read_range), (_TIME, _read_time), (_DECADE, _read_decade), (_BARE_YEAR, _read_year)):
+    for form, read in (
+        (_RANGE, _read_range),
+        (_TIME, _read_time),
+        (_DECADE, _read_decade),
+        (_BARE_DAY, _read_bare),
+        (_BARE_YEAR, _read_year),
+    ):
         for found in list(form.finditer(text)):
             spans.append(read(found))
             text = text.replace(found.group(), f" {_MARK} ", 1)
@@ -131,9 +139,17 @@ def _read_time(found: re.Match[str]) -> TimeSpan:
 
 
 def _read_decade(found: re.Match[str]) -> TimeSpan:
+    if found["word"]:
+        year = 1950 + 10 * _DECADES.index(found["word"].lower())
+        return TimeSpan(f"{year}-01-01", f"{year + 10}-01-01", is_within=True)
     century = found["century"] or ("20" if int(found["tens"]) < 3 else "19")
     year = int(f"{century}{found['tens']}0")
     return TimeSpan(f"{year}-01-01", f"{year + 10}-01-01", is_within=True)
+
+
+def _read_bare(found: re.Match[str]) -> TimeSpan:
+    first, end = _days(found, "")
+    return TimeSpan(first, end, is_within=True)
 
 
 def _read_year(found: re.Match[str]) -> TimeSpan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from hub_toolkit.memory.rules.lexicon import load_lexicon
+from hub_toolkit.memory.rules.lexicon import category_files, is_unspaced, load_groups, parse_term, parse_terms
 
 MAX_LETTERS = 600
 _MAX_WORD = 18
@@ -16,15 +16,13 @@ _SMALL_WORDS = frozenset(
 @lru_cache(maxsize=1)
 def known_words() -> frozenset[str]:
     """Return the words of all categories' terms, and the commonest small ones."""
-    lexicon = load_lexicon()
-    tables = (lexicon.exact, lexicon.prefix)
-    elements = [e for table in tables for phrases in table.values() for p in phrases for _, e in p.others]
-    words = {w for e in elements for w in e.words}
-    return frozenset(
-        w
-        for w in (*words, *lexicon.exact, *lexicon.prefix, *_SMALL_WORDS)
-        if w.isalpha() and (len(w) > 2 or w in _SMALL_WORDS)
-    )
+    terms = [w.replace("_", " ") for group in load_groups().values() for w in group]
+    for name, text in category_files().items():
+        terms += (
+            term for section, term in parse_terms(text, name=name) if section != "names" and not is_unspaced(term)
+        )
+    words = {w for term in terms for e in parse_term(term) for w in (*e.words, *e.prefixes)}
+    return frozenset(w for w in words | _SMALL_WORDS if w.isalpha() and (len(w) > 2 or w in _SMALL_WORDS))
 
 
 def segment(letters: str) -> str:

@@ -32,7 +32,7 @@ _YEAR_ALONE = re.compile(
 )
 # A number alone that may be a year, and is no price, no count and no part of a longer number.
 _BARE_YEAR = re.compile(
-    r"(?<![\w.,:€$£#/+-])(?P<year>19[3-9]\d|20[0-4]\d)(?![\w,:/-]|\.\d|\s?[%€$£]| ?(?:km|k|m|kg|g|euros?|dollars?|pounds?|people|steps|calories|kcal|words|pieces|px|mah|points|met(?:re|er)s|miles|"
+    r"(?<![\w.,:€$£#/+-])(?P<year>19[3-9]\d|20[0-4]\d)(?![\w,:/-]|\.\d|\s?[%€$£]| ?(?:km|k|m|kg|g|grams?|kilos?|lit(?:re|er)s?|euros?|dollars?|pounds?|people|steps|calories|kcal|words|pieces|px|mah|points|met(?:re|er)s|miles|"
     r"rpm|watts?|[mg]b|hp|ml|cc|copies|pages|votes|units|bricks|stitches|seats|students|members|rows|lines|hours|minutes|days)\b)",
     re.I,
 )
@@ -46,6 +46,10 @@ _COUNTS = {w: i for i, w in enumerate(str.split("zero one two three four five si
     "twenty": 20,
 }
 _SEEN_CHARS = 20_000
+_NUMERIC = re.compile(rf"(?<![\d./])(?:[0-3]?\d[./])?(?P<month>0?[1-9]|1[0-2])[./]{_YEAR}(?![\d/])")
+_DECADE_NAMES = ("fifties", "sixties", "seventies", "eighties", "nineties", "noughties")
+_DECADE = re.compile(rf"\bthe (?:(?:early|mid|late)[ -])?(?P<name>{'|'.join(_DECADE_NAMES)})\b", re.I)
+_TWO_K = re.compile(r"(?<!\w)2k(?P<short>[012]\d)(?!\w)", re.I)
 # What everybody can date: the last day that the words may mean.
 _EVENTS = {
     "2020-01-31": r"brexit day", "2016-06-23": r"brexit (?:vote|referendum)|(?:the|before|since|after|until) brexit",
@@ -96,6 +100,9 @@ def named_dates(text: str, *, said_on: str | None = None) -> list[str]:
     dates += [f"{found['year'] or found['cjk']}-12-31" for found in _YEAR_ALONE.finditer(text)]
     dates += [f"{found['year']}-12-31" for found in _BARE_YEAR.finditer(text)]
     dates += [f"{year}-12-31" for year in spelled_years(text)]
+    dates += [_last_day(int(found["year"]), int(found["month"]), None) for found in _NUMERIC.finditer(text)]
+    dates += [f"{1959 + 10 * _DECADE_NAMES.index(m['name'].lower())}-12-31" for m in _DECADE.finditer(text)]
+    dates += [f"20{found['short']}-12-31" for found in _TWO_K.finditer(text)]
     dates += [_short_year(found["short"], said_on) for found in _SHORT_YEAR.finditer(text)]
     lowered = text.lower()
     if any(map(lowered.__contains__, _EVENT_LETTERS)):
@@ -126,7 +133,7 @@ def _last_day(year: int, month: int, day: str | None) -> str:
 
 
 _SPELLED_YEAR = re.compile(
-    r"\b(?P<century>nineteen|twenty)[ -](?:(?P<zero>oh|o|hundred)[ -]?(?P<one>[a-z]+)?|(?P<tens>[a-z]+)(?:[ -](?P<unit>[a-z]+))?)\b",
+    r"\b(?P<century>nineteen|twenty|two thousand(?: and)?)[ -](?:(?P<zero>oh|o|hundred)[ -]?(?P<one>[a-z]+)?|(?P<tens>[a-z]+)(?:[ -](?P<unit>[a-z]+))?)\b",
     re.I,
 )
 _UNITS = {w: i for i, w in enumerate(str.split("one two three four five six seven eight nine"), start=1)}
@@ -146,6 +153,8 @@ def spelled_years(text: str) -> list[str]:
 
 def _read_year(found: re.Match[str]) -> str | None:
     tens, unit = found["tens"], found["unit"]
+    if found["century"].startswith("two") and tens in _UNITS:
+        return f"200{_UNITS[tens]}"
     if found["zero"]:
         part = _UNITS.get(found["one"] or "")
     elif tens in _TEENS:

@@ -47,6 +47,74 @@ def test_strangers_wordings_are_read(text: str, category: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "effect", "subjects"),
+    [
+        ("I'd appreciate it if you didn't store my medical history", "never", {"health"}),
+        ("pls dont remeber my religon", "never", {"religion"}),
+        ("my salary? keep it to yourself", "never", {"finance"}),
+        ("never, under any pretext, note my salary", "never", {"finance"}),
+        ("What I say about Jonas is between us", "never", {"Jonas"}),
+        ("nothing about my friend Mark", "never", {"friend", "Mark"}),
+        ("keep quiet about Mrs van der Berg", "never", {"van der Berg"}),
+        ("don't store anything about Deutsche Bank", "never", {"Deutsche Bank"}),
+        ("my best friend Karim must not be stored", "never", {"friend", "Karim"}),
+        ("leave my salary alone", "never", {"finance"}),
+        ("you can remember anything except my salary", "never", {"finance"}),
+        ("nothing is off limits except my salary", "never", {"finance"}),
+        ("forget everything except my hobbies", "only", {"hobbies"}),
+        ("only my hobbies, everything else is private", "only", {"hobbies"}),
+        ("anything that isn't about work should be ignored", "only", {"work"}),
+        ("restrict your memory to my hobbies", "only", {"hobbies"}),
+        ("Mein Gehalt geht dich nichts an", "never", {"finance"}),
+        ("mi sueldo es asunto mío, no lo guardes", "never", {"finance"}),
+        ("maaşım hakkında hiçbir şey kaydetme", "never", {"finance"}),
+        ("никогда не сохраняй информацию о моей зарплате", "never", {"finance"}),
+        ("내 월급은 비밀이야", "never", {"finance"}),
+        ("मेरी सैलरी की जानकारी सेव मत करो", "never", {"finance"}),
+        ("只记住我的工作", "only", {"work"}),
+    ],
+)
+def test_frames_and_subjects_are_read_apart(text: str, effect: str, subjects: set[str]) -> None:
+    rule = compile_rule(text)
+    assert (rule.effect, {*rule.categories, *rule.entities}) == (effect, subjects)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "don't forget my hobbies",
+        "my job is no secret",
+        "don't leave my family out",
+        "is my health off limits?",
+        "I don't have a job",
+        "vergiss nicht meine Hobbys",
+        "不要忘记我的爱好",
+        "my salary is off limits and remember my hobbies",
+        "my health is private and my hobbies are not",
+        "don't save my location when I'm at home",
+        "never store my family unless I ask",
+        "don't store wombles or my health",
+        "never qwzx vbnm plkj",
+    ],
+)
+def test_what_asks_to_keep_or_sets_a_condition_is_no_rule(text: str) -> None:
+    with pytest.raises(BoundaryError):
+        compile_rule(text)
+
+
+def test_names_times_and_numbers_in_other_forms() -> None:
+    marek, liz = compile_rule("nothing about Marek"), compile_rule("nothing about Elizabeth Thornbury")
+    assert all(violates(text, marek) for text in ("I was with Markiem", "マレクが来た", "mar3k is late"))
+    assert violates("Lizzie was furious", liz) and not violates("the music hall", liz)
+    william = compile_rule("nothing about William")
+    assert violates("I saw Will there", william) and not violates("I will row on Sunday", william)
+    old, long = compile_rule("nothing from before 2021"), compile_rule("never keep numbers longer than 5 digits")
+    assert all(violates(text, old) for text in ("31.12.2020 was fun", "In the nineties I skated", "2k19 was fun"))
+    assert not violates("12.2022 was fun", old) and not violates("four sets of eight", long)
+    assert violates("vier acht zwei neun eins drei", long) and violates("forty-eight twenty-nine thirteen", long)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Zara is off limits",
