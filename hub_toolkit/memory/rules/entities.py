@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from hub_toolkit.data.terms import stem
 from hub_toolkit.memory.rules.ciphers import decoded, turned
+from hub_toolkit.memory.rules.described import described_name, is_described
 from hub_toolkit.memory.rules.folding import fold, spelled_out, spellings
 from hub_toolkit.memory.rules.lexicon import tokenize
 from hub_toolkit.memory.rules.oddness import folded_and_odd
@@ -110,6 +111,8 @@ class _Named:
     beginnings: tuple[str, ...]
     unspaced: tuple[str, ...]
     initial: re.Pattern[str] | None = None
+    description: str | None = None
+    """The name of what it is, where texts speak of such without a name."""
 
 
 @lru_cache(maxsize=512)
@@ -125,6 +128,7 @@ def _named(entity: str) -> _Named:
         tuple(word[:-1] for word in plain if word.endswith("*")),
         tuple(word for word in others if _CJK.search(word)),
         _cased(entity, [word.title() for word in others if word in _WORDS_TOO]),
+        described_name(kin or fold(entity)),
     )
 
 
@@ -161,6 +165,8 @@ def _names(text: str, entity: str) -> bool:
         return False
     folded, is_odd = folded_and_odd(text)
     if _stands_in(folded, named) or (named.initial and named.initial.search(text)):
+        return True
+    if named.description and is_described(folded, named.description):
         return True
     if not is_odd:
         # Only signs inside words can hide it then, and only where its letters stand there in a row.
