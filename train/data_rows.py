@@ -115,13 +115,13 @@ class RowMaker:
         """
         sample, config = plan.sample, self.config
         ask = Ask(sample, "other" if plan.donor else "own", plan.donor or sample, plan.permutation)
-        context, _ = await self.contexts.read(ask)
+        reading = await self.contexts.read(ask)
         question = (
             self.protocol.pose(sample, config.rows_seed, plan.permutation)
             if plan.task == "mcq"
             else self.protocol.pose_open(sample, config.rows_seed)
         )
-        messages = self.protocol.messages(context, question, self.counter, Window(None, 0))
+        messages = self.protocol.messages(reading.context, question, self.counter, Window(None, 0))
         posed = question if isinstance(question, Question) else None
         row: dict[str, Any] = {
             "prompt": [_plain(message, plan) for message in messages],

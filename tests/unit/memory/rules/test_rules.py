@@ -293,3 +293,9 @@ def test_topics_surnames_and_short_years() -> None:
 )
 def test_what_stays_encoded_is_refused(text: str) -> None:
     assert RuleGuard([HEALTH]).screen_bullet(Bullet("m1", text), None)
+
+
+@pytest.mark.parametrize("text", ["keep yourself the " * 27, "our this the " * 38, "x keep your my " * 33])
+def test_no_wording_is_read_without_end(text: str) -> None:
+    with pytest.raises(BoundaryError):
+        compile_rule(text, "r1")
