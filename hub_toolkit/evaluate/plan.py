@@ -186,6 +186,10 @@ def plan_evaluation(samples: Sequence[Sample], config: EvalConfig) -> Plan:
         asks += [Ask(sample, "own", sample, number) for number in range(config.num_orders)]
         if donor is not None:
             asks += [Ask(sample, "other", donor, number) for number in range(config.num_orders)]
+    if config.is_counterfactual and all(ask.arm == "own" for ask in asks):
+        raise DataFormatError(
+            f"split {config.split} has one persona only, and the counterfactual reads another one's; leave it out"
+        )
     if config.needs_history:
         for ask in asks:
             history_link(ask.donor, config.context)

@@ -33,6 +33,14 @@ def test_donor_in_a_group_is_another_owner_of_another_family() -> None:
             assert donor.cluster != sample.cluster
 
 
+def test_a_counterfactual_needs_a_second_persona() -> None:
+    first = mini_samples()[0].persona_id
+    own = [sample for sample in mini_samples() if sample.persona_id == first]
+    assert plan_evaluation(own, EvalConfig("mini")).asks
+    with pytest.raises(DataFormatError, match="one persona only"):
+        plan_evaluation(own, EvalConfig("mini", is_counterfactual=True))
+
+
 def test_donor_is_the_next_by_id_and_cyclic() -> None:
     first = replace(mini_samples()[0], group_id=None, twin_of=None)
     rows = [replace(first, persona_id=p, row=p, sample_id=str(p)) for p in (1, 5, 9)]
