@@ -364,6 +364,8 @@ _WHILE = re.compile(
 
 def _refuse_two_wishes(text: str) -> None:
     clauses = [clause for clause in _CLAUSES.split(flat(text)) if says_something(tokenize(fold(clause)))]
+    if len(clauses) > 1 and re.search(r"\w:? (?:yes|yep|yeah|ja|oui)(?= ?[,;.]| (?:and|but|und|et)\b)", flat(text)):
+        raise BoundaryError(SAYS_BOTH)
     if len(clauses) > 1 and re.search(
         r"\b(?:is|are) (?:totally |perfectly |all )?(?:(?:fine|ok|okay|allowed|welcome|good)\b|not(?=$|[.,;!]))",
         flat(text),

@@ -299,3 +299,9 @@ def test_what_stays_encoded_is_refused(text: str) -> None:
 def test_no_wording_is_read_without_end(text: str) -> None:
     with pytest.raises(BoundaryError):
         compile_rule(text, "r1")
+
+
+@pytest.mark.parametrize("text", ["health yes, politics no", "work: yes, family: no", "Arbeit ja, Familie nein"])
+def test_a_wish_to_keep_one_thing_and_not_another_is_two_rules(text: str) -> None:
+    with pytest.raises(BoundaryError):
+        compile_rule(text, "r1")
