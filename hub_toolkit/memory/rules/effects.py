@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from hub_toolkit.errors import BoundaryError
-from hub_toolkit.memory.rules.naming import is_unspaced
+from hub_toolkit.memory.rules.lexicon import is_unspaced
 from hub_toolkit.memory.rules.rule_words import FILLERS, KEEPING, NEVER, ONLY, is_around
 
 SAYS_BOTH = "the rule says both “never” and “only”; write two rules, such as “never: health” and “only: hobbies”"

@@ -8,19 +8,13 @@ from functools import lru_cache
 from importlib import resources
 
 from hub_toolkit.memory.rules.folding import fold
-from hub_toolkit.memory.rules.lexicon import load_names, tokenize
+from hub_toolkit.memory.rules.lexicon import is_unspaced, load_names, tokenize
 from hub_toolkit.memory.rules.rule_words import is_around
 
 _MAX_WORDS = 7
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _SYLLABLE = re.compile(r"[\uac00-\ud7af]$")
 _MAX_SYLLABLES = 3
 Names = dict[tuple[str, ...], tuple[str, ...]]
-
-
-def is_unspaced(word: str) -> bool:
-    """Whether a word is of a script in which words stand together."""
-    return _UNSPACED.search(word) is not None
 
 
 def _contracted(key: tuple[str, ...]) -> tuple[str, ...]:

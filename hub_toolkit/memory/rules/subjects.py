@@ -11,8 +11,8 @@ from hub_toolkit.memory.rules.detect import DELICATE
 from hub_toolkit.memory.rules.entities import KIN_ALIASES, KIN_WORDS, kin_of
 from hub_toolkit.memory.rules.folding import fold
 from hub_toolkit.memory.rules.languages import EVERYONES, language_of
-from hub_toolkit.memory.rules.lexicon import load_groups, load_lexicon, tokenize
-from hub_toolkit.memory.rules.naming import is_main_name, is_name, is_unspaced, named_at, named_in
+from hub_toolkit.memory.rules.lexicon import is_unspaced, load_groups, load_lexicon, tokenize
+from hub_toolkit.memory.rules.naming import is_main_name, is_name, named_at, named_in
 from hub_toolkit.memory.rules.rule_words import (
     EXCEPTIONS,
     KEEPING,
